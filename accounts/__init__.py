@@ -1,0 +1,39 @@
+"""Who: people, roles, sessions, anonymous devices, follows, blocks, creator applications."""
+
+from accounts.applications import Application, ApplicationService, Strikes
+from accounts.facts import (
+    AccountRegistered,
+    AccountSuspended,
+    Blocked,
+    CreatorApplied,
+    CreatorApproved,
+    CreatorRefused,
+    DeviceMerged,
+    Followed,
+    LoggedIn,
+    Unblocked,
+    Unfollowed,
+)
+from accounts.schemas import AccountRef, Profile
+from accounts.service import AccountService, Session
+
+__all__ = [
+    "AccountRef",
+    "AccountRegistered",
+    "AccountService",
+    "AccountSuspended",
+    "Application",
+    "ApplicationService",
+    "Blocked",
+    "CreatorApplied",
+    "CreatorApproved",
+    "CreatorRefused",
+    "DeviceMerged",
+    "Followed",
+    "LoggedIn",
+    "Profile",
+    "Session",
+    "Strikes",
+    "Unblocked",
+    "Unfollowed",
+]

@@ -1,0 +1,152 @@
+"""The way to the product gate: an account applies, an admin decides."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from accounts import models
+from accounts.facts import CreatorApplied, CreatorApproved, CreatorRefused
+from accounts.schemas import ApplicationIn, ApplicationOut, Decision
+from accounts.service import AccountService
+from kernel.actor import Actor
+from kernel.clock import rfc3339
+from kernel.db import Database, Write
+from kernel.errors import Conflict, Forbidden, NotFound
+from kernel.idempotency import Answer, once
+from kernel.ids import new_id
+
+FOLLOWERS_ABOVE = 1_000  # DESIGN.md: more than 1,000, counted when applying and when deciding, never after
+
+Application = ApplicationOut
+
+
+class Strikes(Protocol):
+    """What moderation answers: how many strikes of an account still count."""
+
+    def active_strikes(self, account_id: str) -> int: ...
+
+
+class ApplicationService:
+    """Creator applications. The follower count is used here and nowhere else."""
+
+    def __init__(self, db: Database, accounts: AccountService, strikes: Strikes) -> None:
+        self.db = db
+        self.accounts = accounts
+        self.strikes = strikes
+
+    def apply(self, actor: Actor, form: ApplicationIn, key: str | None = None) -> Answer:
+        """Ask to be a creator. Refused with the missing condition: `creator.not_enough_followers`, `creator.active_strike`."""
+        account_id = actor.require_account()
+        strikes = self.strikes.active_strikes(account_id)
+
+        def write(tx: Write) -> dict[str, object]:
+            followers = _followers(tx.session, account_id)
+            _check_conditions(followers, strikes)
+            if self._latest(tx.session, account_id, "open", "approved") is not None:
+                raise Conflict("creator.already_applied", "An application is open or approved already.")
+            row = models.CreatorApplication(
+                id=new_id("appl", tx.now),
+                account_id=account_id,
+                statement=form.statement,
+                status="open",
+                followers_at_application=followers,
+                created_at=tx.now,
+            )
+            tx.session.add(row)
+            tx.record(CreatorApplied(row.id, account_id))
+            return _out(row).model_dump()
+
+        return self.db.write(once(actor, key, "creator_applications.create", form.model_dump(), write))
+
+    def decide(self, actor: Actor, application_id: str, decision: Decision, key: str | None = None) -> Answer:
+        """Approve or refuse, by an admin or moderator; an approval checks the conditions again."""
+        decider = actor.require("admin", "moderator")
+        account_id = self.get(actor, application_id).account_id
+        strikes = self.strikes.active_strikes(account_id)
+
+        def write(tx: Write) -> dict[str, object]:
+            row = tx.session.get_one(models.CreatorApplication, application_id, with_for_update=True)
+            if row.status != "open":
+                raise Conflict("creator.already_decided", f"This application is {row.status}.")
+            row.followers_at_decision = _followers(tx.session, row.account_id)
+            if decision.verdict == "approve":
+                _check_conditions(row.followers_at_decision, strikes)
+                self.accounts.add_role(tx, row.account_id, "creator")
+            row.status = "approved" if decision.verdict == "approve" else "refused"
+            row.decided_by, row.decided_at, row.reason = decider, tx.now, decision.reason or None
+            fact = CreatorApproved if decision.verdict == "approve" else CreatorRefused
+            tx.record(fact(row.id, row.account_id))
+            return _out(row).model_dump()
+
+        return self.db.write(
+            once(actor, key, f"creator_applications.decide:{application_id}", decision.model_dump(), write)
+        )
+
+    def get(self, actor: Actor, application_id: str) -> ApplicationOut:
+        """One application, for its applicant and for staff."""
+        with self.db.read() as session:
+            row = session.get(models.CreatorApplication, application_id)
+        if row is None or (row.account_id != actor.account_id and not actor.has("admin", "moderator")):
+            raise NotFound("application.not_found", "There is no such application.")
+        return _out(row)
+
+    def mine(self, actor: Actor) -> ApplicationOut | None:
+        """The caller's newest application."""
+        with self.db.read() as session:
+            row = self._latest(session, actor.require_account(), "open", "approved", "refused")
+        return None if row is None else _out(row)
+
+    def open_ones(self, actor: Actor) -> list[ApplicationOut]:
+        """Applications that wait for a decision, oldest first."""
+        actor.require("admin", "moderator")
+        with self.db.read() as session:
+            rows = session.scalars(
+                select(models.CreatorApplication)
+                .filter_by(status="open")
+                .order_by(models.CreatorApplication.id)
+                .limit(100)
+            )
+            return [_out(row) for row in rows]
+
+    def approved(self, account_id: str) -> bool:
+        """Whether an application of this account stands approved."""
+        with self.db.read() as session:
+            return self._latest(session, account_id, "approved") is not None
+
+    def _latest(self, session: Session, account_id: str, *statuses: str) -> models.CreatorApplication | None:
+        table = models.CreatorApplication
+        return session.scalar(
+            select(table)
+            .where(table.account_id == account_id, table.status.in_(statuses))
+            .order_by(table.id.desc())
+            .limit(1)
+        )
+
+
+def _followers(session: Session, account_id: str) -> int:
+    return session.scalar(select(models.Account.followers).where(models.Account.id == account_id)) or 0
+
+
+def _check_conditions(followers: int, strikes: int) -> None:
+    if followers <= FOLLOWERS_ABOVE:
+        detail = f"A creator needs more than {FOLLOWERS_ABOVE} followers; there are {followers}."
+        raise Forbidden("creator.not_enough_followers", detail, followers=followers, followers_above=FOLLOWERS_ABOVE)
+    if strikes:
+        raise Forbidden("creator.active_strike", "A strike still counts against this account.", strikes=strikes)
+
+
+def _out(row: models.CreatorApplication) -> ApplicationOut:
+    return ApplicationOut(
+        id=row.id,
+        account_id=row.account_id,
+        statement=row.statement,
+        status=row.status,  # type: ignore[arg-type]
+        followers_at_application=row.followers_at_application,
+        followers_at_decision=row.followers_at_decision,
+        reason=row.reason,
+        created_at=rfc3339(row.created_at),
+        decided_at=rfc3339(row.decided_at) if row.decided_at else None,
+    )

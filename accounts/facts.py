@@ -1,0 +1,72 @@
+"""What happens to people and between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernel.facts import Fact
+
+
+@dataclass(frozen=True)
+class AccountRegistered(Fact):
+    account_id: str
+
+
+@dataclass(frozen=True)
+class LoggedIn(Fact):
+    account_id: str
+
+
+@dataclass(frozen=True)
+class DeviceMerged(Fact):
+    """What this device did as nobody is the account's from now on, and was all along."""
+
+    device_id: str
+    account_id: str
+
+
+@dataclass(frozen=True)
+class Followed(Fact):
+    follower_id: str
+    followee_id: str
+
+
+@dataclass(frozen=True)
+class Unfollowed(Fact):
+    follower_id: str
+    followee_id: str
+
+
+@dataclass(frozen=True)
+class Blocked(Fact):
+    blocker_id: str
+    blocked_id: str
+
+
+@dataclass(frozen=True)
+class Unblocked(Fact):
+    blocker_id: str
+    blocked_id: str
+
+
+@dataclass(frozen=True)
+class AccountSuspended(Fact):
+    account_id: str
+
+
+@dataclass(frozen=True)
+class CreatorApplied(Fact):
+    application_id: str
+    account_id: str
+
+
+@dataclass(frozen=True)
+class CreatorApproved(Fact):
+    application_id: str
+    account_id: str
+
+
+@dataclass(frozen=True)
+class CreatorRefused(Fact):
+    application_id: str
+    account_id: str

@@ -1,0 +1,114 @@
+"""Accounts over HTTP."""
+
+from __future__ import annotations
+
+from flask import request
+
+from accounts.applications import ApplicationService
+from accounts.schemas import (
+    ApplicationIn,
+    ApplicationOut,
+    Credentials,
+    Decision,
+    Me,
+    Profile,
+    Registration,
+    Relation,
+    SessionOut,
+)
+from accounts.service import AccountService, Session
+from kernel.actor import Actor
+from kernel.clock import rfc3339
+from kernel.http import Rate, blueprint, endpoint, find
+from kernel.idempotency import Answer
+
+routes = blueprint("accounts", __name__)
+PASSWORD_RATE = Rate(20, 60)
+
+
+@routes.post("/accounts")
+@endpoint(body=Registration, returns=SessionOut, status=201, auth=False, rate=PASSWORD_RATE)
+def register(actor: Actor, body: Registration) -> SessionOut:
+    """Register an account and log in."""
+    return _session(find(AccountService).register(body, actor.device_id))
+
+
+@routes.post("/sessions")
+@endpoint(body=Credentials, returns=SessionOut, status=201, auth=False, rate=PASSWORD_RATE)
+def log_in(actor: Actor, body: Credentials) -> SessionOut:
+    """Log in; the device's past becomes the account's."""
+    return _session(find(AccountService).log_in(body, actor.device_id))
+
+
+@routes.delete("/sessions/current")
+@endpoint()
+def log_out(actor: Actor) -> None:
+    """End this session."""
+    find(AccountService).log_out(request.headers.get("Authorization", "").removeprefix("Bearer "))
+
+
+@routes.get("/me")
+@endpoint(returns=Me)
+def me(actor: Actor) -> Me:
+    """The caller's own account."""
+    return find(AccountService).me(actor)
+
+
+@routes.get("/accounts/<id:account_id>")
+@endpoint(returns=Profile, auth=False)
+def profile(actor: Actor, account_id: str) -> Profile:
+    """A public profile."""
+    return find(AccountService).profile(actor, account_id)
+
+
+@routes.put("/accounts/<id:account_id>/follow")
+@endpoint(returns=Relation)
+def follow(actor: Actor, account_id: str) -> Relation:
+    """Follow an account."""
+    return find(AccountService).follow(actor, account_id)
+
+
+@routes.delete("/accounts/<id:account_id>/follow")
+@endpoint(returns=Relation)
+def unfollow(actor: Actor, account_id: str) -> Relation:
+    """Stop following an account."""
+    return find(AccountService).unfollow(actor, account_id)
+
+
+@routes.put("/accounts/<id:account_id>/block")
+@endpoint(returns=Relation)
+def block(actor: Actor, account_id: str) -> Relation:
+    """Block an account in both directions."""
+    return find(AccountService).block(actor, account_id)
+
+
+@routes.delete("/accounts/<id:account_id>/block")
+@endpoint(returns=Relation)
+def unblock(actor: Actor, account_id: str) -> Relation:
+    """Take a block back."""
+    return find(AccountService).unblock(actor, account_id)
+
+
+@routes.post("/creator-applications")
+@endpoint(body=ApplicationIn, returns=ApplicationOut, status=201, idempotent=True)
+def apply(actor: Actor, body: ApplicationIn, key: str) -> Answer:
+    """Apply for the product gate."""
+    return find(ApplicationService).apply(actor, body, key)
+
+
+@routes.get("/creator-applications/<id:application_id>")
+@endpoint(returns=ApplicationOut)
+def application(actor: Actor, application_id: str) -> ApplicationOut:
+    """One application, for its applicant and for staff."""
+    return find(ApplicationService).get(actor, application_id)
+
+
+@routes.post("/creator-applications/<id:application_id>/decision")
+@endpoint(body=Decision, returns=ApplicationOut, idempotent=True)
+def decide(actor: Actor, application_id: str, body: Decision, key: str) -> Answer:
+    """Approve or refuse an application."""
+    return find(ApplicationService).decide(actor, application_id, body, key)
+
+
+def _session(session: Session) -> SessionOut:
+    return SessionOut(token=session.token, expires_at=rfc3339(session.expires_at), account=session.account)

@@ -1,0 +1,87 @@
+"""What comes in and goes out of accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from kernel.text import Line, Prose
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+Handle = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9_]{3,30}$")]
+Password = Annotated[str, StringConstraints(strict=True, min_length=10, max_length=200)]
+
+
+class Registration(Schema):
+    handle: Handle
+    password: Password
+    name: Annotated[Line, StringConstraints(max_length=50)] | None = None
+
+
+class Credentials(Schema):
+    handle: Annotated[str, StringConstraints(strict=True, max_length=64)]
+    password: Annotated[str, StringConstraints(strict=True, max_length=200)]
+
+
+class AccountRef(Schema):
+    """A person as a card shows them."""
+
+    id: str
+    handle: str
+    name: str
+    avatar: str | None = None
+    is_live: bool = False
+
+
+class Profile(AccountRef):
+    bio: str = ""
+    followers: int
+    following: int
+    roles: list[str]
+    followed_by_me: bool = False
+    blocked_by_me: bool = False
+    created_at: str
+
+
+class Me(Profile):
+    synthetic: bool = False
+
+
+class SessionOut(Schema):
+    token: str
+    expires_at: str
+    account: AccountRef
+
+
+class Relation(Schema):
+    """How the caller stands to an account after the command."""
+
+    following: bool
+    blocked: bool
+    followers: int
+
+
+class ApplicationIn(Schema):
+    statement: Annotated[Prose, StringConstraints(max_length=1000)] = ""
+
+
+class Decision(Schema):
+    verdict: Literal["approve", "refuse"]
+    reason: Annotated[Prose, StringConstraints(max_length=500)] = ""
+
+
+class ApplicationOut(Schema):
+    id: str
+    account_id: str
+    statement: str
+    status: Literal["open", "approved", "refused"]
+    followers_at_application: int
+    followers_at_decision: int | None
+    reason: str | None
+    created_at: str
+    decided_at: str | None

@@ -1,0 +1,227 @@
+"""The database: SQLite with group commit, or PostgreSQL; `Database.write` is the same on both."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
+
+from engines.offloop import off_loop
+from kernel.context import request_id
+from kernel.db import Write, tell
+from kernel.errors import SettingError, Unavailable
+from kernel.facts import Reactions
+from kernel.jobs import JobRow
+from kernel.ports import Clock
+
+log = logging.getLogger("offshelf.sql")
+T = TypeVar("T")
+MAX_GROUP = 64
+
+
+class _Pending(Generic[T]):
+    """A write that waits for its turn in a group."""
+
+    def __init__(self, fn: Callable[[Write], T]) -> None:
+        self.fn = fn
+        self.request_id = request_id.get()  # the group may run on somebody else's greenlet
+        self.done = False
+        self.value: T | None = None
+        self.error: BaseException | None = None
+        self.write: Write | None = None
+
+    def result(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+class SqliteDatabase:
+    """SQLite in WAL with `synchronous=FULL`. One connection writes; whoever gets its turn runs all waiting writes,
+    a savepoint each, and commits them with one fsync off the event loop (group commit)."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.clock = clock
+        self.reactions = Reactions()
+        self.on_jobs: Callable[[], None] = lambda: None
+        self._writer = _sqlite_engine(url, pool_size=1, read_only=False)
+        self._readers = _sqlite_engine(url, pool_size=8, read_only=True)
+        self._turn = threading.Lock()
+        self._pending: deque[_Pending[Any]] = deque()
+
+    def write(self, fn: Callable[[Write], T]) -> T:
+        pending = _Pending(fn)
+        self._pending.append(pending)
+        while not pending.done:
+            with self._turn:
+                if not pending.done:
+                    self._run_group()
+        if pending.write is not None and pending.error is None:
+            _after_commit(self, pending.write)
+        return pending.result()
+
+    def _run_group(self) -> None:
+        group = [self._pending.popleft() for _ in range(min(MAX_GROUP, len(self._pending)))]
+        try:
+            with self._writer.connect() as connection:
+                transaction = connection.begin()
+                for pending in group:
+                    self._run_one(connection, pending)
+                off_loop(transaction.commit)
+        except BaseException as error:
+            failure = error if not isinstance(error, DBAPIError) else _unavailable(error)
+            for pending in group:
+                pending.error = failure
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for pending in group:
+                pending.done = True
+
+    def _run_one(self, connection: Connection, pending: _Pending[Any]) -> None:
+        with Session(
+            connection, join_transaction_mode="create_savepoint", autoflush=True, expire_on_commit=False
+        ) as session:
+            try:
+                pending.write = Write(session, self.clock.now(), self.reactions, JobRow.__table__, pending.request_id)
+                pending.value = pending.fn(pending.write)
+                pending.write.finish()
+                session.commit()
+            except Exception as error:
+                session.rollback()
+                pending.error = error
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with Session(self._readers, expire_on_commit=False) as session:
+            yield session
+
+    def ping(self) -> None:
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self._writer.dispose()
+        self._readers.dispose()
+
+
+class PostgresDatabase:
+    """PostgreSQL through psycopg 3, pooled; each write is a transaction, tried again after a deadlock."""
+
+    ATTEMPTS = 5
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.clock = clock
+        self.reactions = Reactions()
+        self.on_jobs: Callable[[], None] = lambda: None
+        self.engine = create_engine(
+            url.replace("postgresql://", "postgresql+psycopg://", 1),
+            pool_size=16,
+            max_overflow=16,
+            pool_pre_ping=True,
+            pool_timeout=10,
+            connect_args={"connect_timeout": 5},
+        )
+        self._readers = self.engine.execution_options(postgresql_readonly=True)
+
+    def write(self, fn: Callable[[Write], T]) -> T:
+        for attempt in range(self.ATTEMPTS):
+            try:
+                value, write = self._once(fn)
+            except OperationalError as error:
+                retry = getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
+                if not retry or attempt == self.ATTEMPTS - 1:
+                    raise _unavailable(error) from error
+            else:
+                _after_commit(self, write)
+                return value
+        raise AssertionError("unreachable")
+
+    def _once(self, fn: Callable[[Write], T]) -> tuple[T, Write]:
+        with Session(self.engine, expire_on_commit=False) as session:
+            write = Write(session, self.clock.now(), self.reactions, JobRow.__table__, request_id.get())
+            value = fn(write)
+            write.finish()
+            session.commit()
+            return value, write
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        try:
+            with Session(self._readers, expire_on_commit=False) as session:
+                yield session
+        except OperationalError as error:
+            raise _unavailable(error) from error
+
+    def ping(self) -> None:
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+AnyDatabase = SqliteDatabase | PostgresDatabase
+
+
+def open_database(url: str, clock: Clock) -> AnyDatabase:
+    """The database of a `sqlite://` or `postgresql://` URL. Raises `SettingError` for any other."""
+    if url.startswith("sqlite://"):
+        return SqliteDatabase(url, clock)
+    if url.startswith("postgresql://"):
+        return PostgresDatabase(url, clock)
+    raise SettingError("OFFSHELF_DATABASE_URL takes sqlite:///PATH or postgresql://USER@HOST/NAME.")
+
+
+def _after_commit(db: AnyDatabase, write: Write) -> None:
+    if write.jobs:
+        db.on_jobs()
+    tell(write.facts, db.reactions)
+
+
+def _unavailable(error: DBAPIError) -> Unavailable:
+    log.error("the database does not answer: %s", error.orig)
+    return Unavailable(
+        "database.unavailable", "The database does not answer at the moment; nothing was changed.", retry_after=2
+    )
+
+
+def _sqlite_engine(url: str, pool_size: int, read_only: bool) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 10},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "cache_size=-16000",
+            "temp_store=MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        if read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    # The driver opens no transaction of its own (isolation_level=None): readers need a snapshot, the writer its lock at once.
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine

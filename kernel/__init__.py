@@ -1,0 +1,1 @@
+"""The ground: words that every service shares. Imports no service and no engine."""

@@ -1,0 +1,46 @@
+"""The present, and the calendar of the business."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class FrozenClock:
+    """A clock that stands until it is moved: for tests and for loading the demo's past."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at.astimezone(UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def move_to(self, at: datetime) -> None:
+        self.at = at.astimezone(UTC)
+
+    def advance(self, **span: float) -> None:
+        """`advance(minutes=5)`: the keywords of `timedelta`."""
+        self.at += timedelta(**span)
+
+
+def business_day(at: datetime, zone: tzinfo) -> date:
+    """The calendar day of `at` in the business's time zone."""
+    return at.astimezone(zone).date()
+
+
+def day_bounds(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
+    """First instant of the business day and of the next one, in UTC."""
+    start = datetime.combine(day, time(), zone)
+    end = datetime.combine(day + timedelta(days=1), time(), zone)
+    return start.astimezone(UTC), end.astimezone(UTC)
+
+
+def rfc3339(at: datetime) -> str:
+    """`2026-11-22T03:38:00.000Z`."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

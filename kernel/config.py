@@ -1,0 +1,97 @@
+"""Settings: one frozen object, read once. A wrong value names its variable and says what it accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from kernel.errors import SettingError
+
+PREFIX = "OFFSHELF_"
+
+
+class Settings(BaseModel):
+    """Every setting is the environment variable `OFFSHELF_` + its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Annotated[Path, Field(description="the folder that keeps everything")] = Path("var")
+    host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="port to listen on, 0 for any free one")] = 8000
+    public_url: Annotated[str, Field(description="how browsers reach this server; empty: as they asked")] = ""
+    database_url: Annotated[
+        str,
+        Field(
+            pattern=r"^$|^(sqlite|postgresql)://",
+            description="sqlite:///PATH or postgresql://...; empty: SQLite in the data folder",
+        ),
+    ] = ""
+    kv_url: Annotated[
+        str, Field(pattern=r"^(embedded|redis|rediss)://", description="embedded:// or redis://HOST:PORT/DB")
+    ] = "embedded://"
+    index_url: Annotated[str, Field(pattern=r"^embedded://", description="embedded://")] = "embedded://"
+    encoder: Annotated[
+        str, Field(description="multilingual-e5-small, hash, or a sentence-transformers model by name or path")
+    ] = "multilingual-e5-small"
+    time_zone: Annotated[str, Field(description="the business's time zone, as in the tz database")] = "Asia/Shanghai"
+    currency: Annotated[Literal["CNY", "USD", "EUR", "JPY"], Field(description="CNY, USD, EUR or JPY")] = "CNY"
+    secret: Annotated[
+        str,
+        Field(description="key that signs sessions, 32 characters or more; empty: made and kept in the data folder"),
+    ] = ""
+    demo: Annotated[bool, Field(description="true or false: the demo's accounts and fake payment page")] = False
+    max_body: Annotated[int, Field(ge=1024, description="largest request body in bytes")] = 8 * 2**20
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR")
+    ] = "INFO"
+    rate_limits: Annotated[bool, Field(description="true or false: limits per person and time")] = True
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("not in the tz database") from None
+        return name
+
+    @field_validator("secret")
+    @classmethod
+    def _long_secret(cls, secret: str) -> str:
+        if secret and len(secret) < 32:
+            raise ValueError("shorter than 32 characters")
+        return secret
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def sql_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data.absolute() / 'offshelf.db'}"
+
+
+def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
+    """The settings of this process; `overrides` (command-line options) win. Raises `SettingError`."""
+    values: dict[str, object] = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or variable.startswith(f"{PREFIX}TEST_"):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in Settings.model_fields:
+            raise SettingError(
+                f"{variable} is not a setting; known are {', '.join(PREFIX + n.upper() for n in Settings.model_fields)}."
+            )
+        values[name] = value
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        return Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        accepts = Settings.model_fields[name].description
+        shown = "" if name in ("secret", "database_url", "kv_url") else f" is {values[name]!r}, which"
+        raise SettingError(f"{PREFIX}{name.upper()}{shown} cannot be used; it takes {accepts}.") from None

@@ -1,0 +1,42 @@
+"""Opaque keyset cursors: where a page ended, as a caller may carry it but not read it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from kernel.errors import Malformed
+
+_MAX_LENGTH = 1024
+
+
+def encode(*position: str | int | float | None) -> str:
+    """The cursor after the row with these sort values."""
+    text = json.dumps(position, separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str | None, *types: type) -> tuple[Any, ...] | None:
+    """The sort values, checked against `types`; None for no cursor. Anything else is `Malformed` (`cursor.malformed`)."""
+    if cursor is None:
+        return None
+    try:
+        if len(cursor) > _MAX_LENGTH:
+            raise ValueError("too long")
+        position = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+        fits = isinstance(position, list) and len(position) == len(types)
+        if not fits or not all(_is(value, kind) for value, kind in zip(position, types, strict=True)):
+            raise ValueError("not ours")
+    except (ValueError, binascii.Error, RecursionError):
+        raise Malformed("cursor.malformed", "The cursor is not one this server gave out.") from None
+    return tuple(position)
+
+
+def _is(value: Any, kind: type) -> bool:
+    if kind is int:
+        return type(value) is int and abs(value) < 2**62
+    if kind is float:
+        return type(value) in (int, float) and abs(value) < 1e300
+    return isinstance(value, kind)

@@ -1,0 +1,225 @@
+"""How a view is made: parse, one call, present. The only kernel file that knows Flask."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import orjson
+from flask import Blueprint, Response, current_app, g, request
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import UnsupportedMediaType
+
+from kernel.actor import ANONYMOUS, Actor
+from kernel.errors import FieldError, Invalid, Malformed, PreconditionFailed, TooMany
+from kernel.idempotency import Answer, check_key
+from kernel.ports import Allowance, KeyValue
+
+T = TypeVar("T")
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `limit` calls per `window` seconds and person (or address, for who has none)."""
+
+    limit: int
+    window: float
+
+
+READ_RATE = Rate(600, 60)
+WRITE_RATE = Rate(120, 60)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What the generated OpenAPI document says of a view."""
+
+    summary: str
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    returns: type[BaseModel] | None
+    status: int
+    auth: bool
+    idempotent: bool
+    if_match: bool
+    etag: str | None
+    rate: Rate
+
+
+def register(service: type[T], instance: T) -> None:
+    """Make `instance` what `find(service)` gives in this app."""
+    current_app.extensions.setdefault("offshelf", {})[service] = instance
+
+
+def find(service: type[T]) -> T:
+    """The service of this app, by its class."""
+    return cast(T, current_app.extensions["offshelf"][service])
+
+
+def current_actor() -> Actor:
+    """Who makes this request; `web/auth.py` has found out."""
+    return cast(Actor, g.get("actor", ANONYMOUS))
+
+
+def endpoint(
+    *,
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    returns: type[BaseModel] | None = None,
+    status: int = 200,
+    auth: bool = True,
+    idempotent: bool = False,
+    if_match: bool = False,
+    etag: str | None = None,
+    rate: Rate | None = None,
+) -> Callable[[View], View]:
+    """Turn a function into a JSON view.
+
+    It gets `actor`, the path's parameters, and as declared `body`, `query`, `key` (the Idempotency-Key) and
+    `if_match` (the ETag without quotes). It returns a model, a dict, an `Answer`, or None for 204.
+    `etag` names the field of the result that is the version.
+    """
+
+    def decorate(view: View) -> View:
+        spec = Endpoint(
+            (view.__doc__ or view.__name__).strip().splitlines()[0],
+            body,
+            query,
+            returns,
+            status,
+            auth,
+            idempotent,
+            if_match,
+            etag,
+            rate or WRITE_RATE,
+        )
+
+        @functools.wraps(view)
+        def run(**arguments: Any) -> Response:
+            actor = current_actor()
+            if auth:
+                actor.require_account()
+            _spend(actor, view.__name__, rate)
+            _parse(spec, arguments)
+            return _present(view(actor=actor, **arguments), spec)
+
+        run.endpoint = spec  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def blueprint(name: str, module: str) -> Blueprint:
+    """A service's blueprint under `/api/v1`."""
+    return Blueprint(name, module, url_prefix="/api/v1")
+
+
+def parse(model: type[BaseModel], data: bytes | dict[str, Any], *, strict: bool = True) -> Any:
+    """Validate against a schema; `Malformed` for what is no JSON, `Invalid` with a line per field for the rest."""
+    try:
+        return (
+            model.model_validate_json(data, strict=strict)
+            if isinstance(data, bytes)
+            else model.model_validate(data, strict=strict)
+        )
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+def refusal(error: ValidationError) -> Malformed | Invalid:
+    """A schema's complaint in our own form."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return Malformed("json.malformed", "The body is not JSON.")
+    errors = [
+        FieldError(".".join(map(str, line["loc"])) or "body", _code(line["type"]), line["msg"]) for line in found[:50]
+    ]
+    return Invalid("request.invalid", f"{errors[0].field}: {errors[0].message}", errors)
+
+
+def _code(kind: str) -> str:
+    return kind if "." in kind else f"field.{kind}"
+
+
+def _parse(spec: Endpoint, arguments: dict[str, Any]) -> None:
+    if spec.body is not None:
+        if request.mimetype != "application/json":
+            raise UnsupportedMediaType("Send application/json.")
+        arguments["body"] = parse(spec.body, request.get_data(cache=False))
+    if spec.query is not None:
+        arguments["query"] = parse(spec.query, _query(), strict=False)
+    if spec.idempotent:
+        arguments["key"] = _idempotency_key()
+    if spec.if_match:
+        arguments["if_match"] = _if_match()
+
+
+def _query() -> dict[str, Any]:
+    repeated = [name for name in request.args if len(request.args.getlist(name)) > 1]
+    if repeated:
+        raise Invalid(
+            "request.invalid",
+            f"{repeated[0]} is given twice.",
+            [FieldError(repeated[0], "field.repeated", "is given twice")],
+        )
+    return request.args.to_dict()
+
+
+def _idempotency_key() -> str:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        error = FieldError("Idempotency-Key", "field.missing", "this header is required")
+        raise Invalid("idempotency.key_missing", "This command takes an Idempotency-Key header.", [error])
+    check_key(key)
+    return key
+
+
+def _if_match() -> str:
+    tag = request.headers.get("If-Match")
+    if tag is None:
+        raise PreconditionFailed(
+            "version.missing", "Editing takes an If-Match header with the ETag of the version you saw."
+        )
+    return tag.removeprefix("W/").strip('"')
+
+
+def _spend(actor: Actor, name: str, rate: Rate | None) -> None:
+    if not current_app.config["RATE_LIMITS"]:
+        return
+    rate = rate or (READ_RATE if request.method in ("GET", "HEAD") else WRITE_RATE)
+    who = actor.person or request.remote_addr or "unknown"
+    allowance = find(KeyValue).spend(f"rate:{name}:{who}", rate.limit, rate.window)  # type: ignore[type-abstract]
+    g.allowance = allowance
+    if not allowance.allowed:
+        raise TooMany(
+            "rate.limited", f"At most {rate.limit} of these in {rate.window:g} seconds.", retry_after=allowance.reset
+        )
+
+
+def rate_headers(allowance: Allowance) -> dict[str, str]:
+    """The RateLimit header fields (draft-ietf-httpapi-ratelimit-headers)."""
+    reset = max(0, round(allowance.reset))
+    return {
+        "RateLimit": f'"default";r={allowance.remaining};t={reset}',
+        "RateLimit-Policy": f'"default";q={allowance.limit}',
+    }
+
+
+def _present(result: Any, spec: Endpoint) -> Response:
+    replayed = isinstance(result, Answer) and result.replayed
+    value = result.value if isinstance(result, Answer) else result
+    if isinstance(value, Response):
+        return value
+    if value is None:
+        return Response(status=204)
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    response = Response(orjson.dumps(value), status=spec.status, mimetype="application/json")
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    if spec.etag is not None:
+        response.set_etag(str(value[spec.etag]))
+    return response

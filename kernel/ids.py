@@ -1,0 +1,32 @@
+"""Ids: a prefix that says what it is, then 26 characters that sort by time (the ULID layout: 48 bits of ms, 80 random)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from datetime import datetime
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PATTERN = re.compile(r"[a-z]{2,12}_[0-9a-hjkmnp-tv-z]{26}")
+_lock = threading.Lock()
+_last = (0, 0)
+
+
+def new_id(prefix: str, now: datetime) -> str:
+    """A new id, later than every id this process made for the same or an earlier millisecond."""
+    global _last
+    millis = int(now.timestamp() * 1000)
+    with _lock:
+        random = _last[1] + 1 if _last[0] == millis else secrets.randbits(79)
+        _last = (millis, random)
+    return f"{prefix}_{_base32(millis << 80 | random)}"
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether `text` has the form of an id with this prefix."""
+    return text.startswith(prefix + "_") and _PATTERN.fullmatch(text) is not None
+
+
+def _base32(number: int) -> str:
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

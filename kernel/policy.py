@@ -1,0 +1,112 @@
+"""Policies: every number of the rules is a default that can be changed for everybody or for one thing, with an audit trail.
+
+The table only grows: a change is a new row with its author and reason, and its id is the policy's version.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Index, String, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from kernel.actor import Actor
+from kernel.db import Base, Database, Instant, Json, Write
+from kernel.errors import FieldError, Invalid
+from kernel.ids import new_id
+
+T = TypeVar("T", bound=bool | int | float | str)
+
+
+class PolicyChange(Base):
+    """`scope` is empty for everybody, or the id of the one thing the change is limited to."""
+
+    __tablename__ = "policy_changes"
+    __table_args__ = (Index("ix_policy_changes_name", "name", "scope", "id"),)
+
+    id: Mapped[str] = mapped_column(String(48), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    scope: Mapped[str] = mapped_column(String(48), default="")
+    value: Mapped[Any] = mapped_column(Json)
+    set_by: Mapped[str] = mapped_column(String(48))
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Policies:
+    """Reads policies with their defaults and changes them. `declare` names each policy once, at wiring."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self._defaults: dict[str, bool | int | float | str] = {}
+        self._bounds: dict[str, tuple[float, float]] = {}
+
+    def declare(self, name: str, default: T, low: float = float("-inf"), high: float = float("inf")) -> None:
+        """Name a policy, its default and, for a number, its bounds."""
+        self._defaults[name] = default
+        self._bounds[name] = (low, high)
+
+    def get(self, session: Session, name: str, scope: str = "") -> Any:
+        """The value for `scope`, else for everybody, else the default."""
+        table = PolicyChange
+        query = (
+            select(table.scope, table.value).where(table.name == name, table.scope.in_({scope, ""})).order_by(table.id)
+        )
+        found: dict[str, Any] = dict(session.execute(query).tuples().all())
+        return found.get(scope, found.get("", self._defaults[name]))
+
+    def change(self, actor: Actor, name: str, value: bool | int | float | str, reason: str, scope: str = "") -> str:
+        """Set a policy from now on; the version's id. By an admin, with a reason."""
+        admin = actor.require("admin")
+        self._check(name, value, reason)
+
+        def write(tx: Write) -> str:
+            row = PolicyChange(
+                id=new_id("pol", tx.now),
+                name=name,
+                scope=scope,
+                value=value,
+                set_by=admin,
+                reason=reason,
+                created_at=tx.now,
+            )
+            tx.session.add(row)
+            return row.id
+
+        return self.db.write(write)
+
+    def history(self, actor: Actor, limit: int = 100) -> list[dict[str, Any]]:
+        """The newest changes first."""
+        actor.require("admin", "moderator")
+        with self.db.read() as session:
+            rows = session.scalars(select(PolicyChange).order_by(PolicyChange.id.desc()).limit(limit))
+            return [
+                {"id": r.id, "name": r.name, "scope": r.scope, "value": r.value, "set_by": r.set_by, "reason": r.reason}
+                for r in rows
+            ]
+
+    def _check(self, name: str, value: object, reason: str) -> None:
+        default = self._defaults.get(name)
+        if default is None:
+            raise Invalid(
+                "policy.unknown",
+                f"There is no policy {name}.",
+                [FieldError("name", "policy.unknown", ", ".join(sorted(self._defaults)))],
+            )
+        number = isinstance(default, int | float) and not isinstance(default, bool)
+        fits = (
+            isinstance(value, int | float) and not isinstance(value, bool) if number else type(value) is type(default)
+        )
+        if not fits or (number and not self._bounds[name][0] <= value <= self._bounds[name][1]):  # type: ignore[operator]
+            raise Invalid(
+                "policy.out_of_bounds",
+                f"{name} does not take {value!r}.",
+                [FieldError("value", "policy.out_of_bounds", str(self._bounds[name]))],
+            )
+        if not reason.strip():
+            raise Invalid(
+                "policy.reason_missing",
+                "A change of policy needs a reason.",
+                [FieldError("reason", "field.missing", "say why")],
+            )

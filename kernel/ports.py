@@ -1,0 +1,234 @@
+"""Ports: what the services need from the world outside, one Protocol each.
+
+A service takes a port in its constructor and never knows which engine stands behind it. Every engine of a port
+passes the same contract suite (`tests/contract/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+class Clock(Protocol):
+    """The only source of the present. Frozen in tests and while the demo loads."""
+
+    def now(self) -> datetime:
+        """The present as an aware datetime in UTC."""
+        ...
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The answer of a rate limit: `reset` is in seconds from now until the window is empty again."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset: float
+
+
+class KeyValue(Protocol):
+    """Cache, presence, rate limits and locks. What lies here may be lost at any time without breaking a promise."""
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None when it is absent or has expired."""
+        ...
+
+    def set(self, key: str, value: bytes, ttl: float | None = None) -> None:
+        """Store a value, for `ttl` seconds or until deleted."""
+        ...
+
+    def delete(self, *keys: str) -> None:
+        """Remove keys; an absent key is no error."""
+        ...
+
+    def spend(self, key: str, limit: int, window: float) -> Allowance:
+        """Take one unit from a fixed window of `limit` units per `window` seconds; atomic across processes."""
+        ...
+
+    def lease(self, key: str, member: str, ttl: float) -> None:
+        """Say that `member` is present under `key` for the next `ttl` seconds; repeat to renew."""
+        ...
+
+    def release(self, key: str, member: str) -> None:
+        """Take a lease back at once."""
+        ...
+
+    def leased(self, key: str) -> int:
+        """How many members hold an unexpired lease under `key`."""
+        ...
+
+    def lock(self, key: str, ttl: float) -> int | None:
+        """Try to take a lock for `ttl` seconds: a fencing token that only ever grows, or None when somebody holds it."""
+        ...
+
+    def unlock(self, key: str, token: int) -> bool:
+        """Give a lock back; False when `token` no longer owns it."""
+        ...
+
+    def ping(self) -> None:
+        """Raise `kernel.errors.Unavailable` when the engine does not answer."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class IndexDocument:
+    """One searchable thing. `tokens` come ready-made from `search.tokens`, in order, with repetitions.
+
+    `terms` are exact-match filters (`{"kind": "note", "topic": ["home", "diy"], "status": "public"}`).
+    `vector` has `Encoder.dimensions` entries and unit length, or is None while the encoder is away.
+    """
+
+    id: str
+    kind: str
+    tokens: Sequence[str]
+    vector: Vectors | None = None
+    terms: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A document found. The scale of `score` is the engine's own (BM25, or cosine similarity); higher is better."""
+
+    id: str
+    score: float
+
+
+class SearchIndex(Protocol):
+    """A rebuildable copy of what SQL holds: words by BM25, meaning by nearest vectors."""
+
+    def put(self, documents: Sequence[IndexDocument]) -> None:
+        """Insert or replace by id. Visible to queries after `refresh`, durable when this returns or at `refresh`."""
+        ...
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove by id; an absent id is no error."""
+        ...
+
+    def refresh(self) -> None:
+        """Make everything put and deleted so far visible to queries."""
+        ...
+
+    def lexical(
+        self, tokens: Sequence[str], limit: int, terms: Mapping[str, str | Sequence[str]] | None = None
+    ) -> list[Hit]:
+        """BM25 over tokens, any token may match, best first; a sequence in `terms` means any of its values."""
+        ...
+
+    def nearest(self, vector: Vectors, limit: int, terms: Mapping[str, str | Sequence[str]] | None = None) -> list[Hit]:
+        """Cosine similarity, best first, filters exact."""
+        ...
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
+        """The stored unit vectors of those ids that have one."""
+        ...
+
+    def count(self) -> int:
+        """How many documents are visible."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Encoder(Protocol):
+    """Turns text into unit vectors, float32, shape (n, dimensions). Texts longer than the model's window are cut."""
+
+    name: str
+    dimensions: int
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of what people type."""
+        ...
+
+    def documents(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of what people publish."""
+        ...
+
+    def close(self) -> None: ...
+
+
+Subscriber = Callable[[str, str, dict[str, Any]], None]
+
+
+class Realtime(Protocol):
+    """The bus between the process where something happens and the processes that hold the sockets."""
+
+    def publish(self, topic: str, event: str, data: dict[str, Any]) -> None:
+        """Tell every subscriber in every process; best effort, in order per topic and publishing process."""
+        ...
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber(topic, event, data)` for everything published from now on."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A broadcast that runs. `folder` holds `index.m3u8` and its segments."""
+
+    id: str
+    folder: Path
+    started_at: datetime
+
+
+class MediaServer(Protocol):
+    """Takes a stream in and writes HLS (segments with EXT-X-PROGRAM-DATE-TIME) for players."""
+
+    def start(self, stream_id: str, source: str = "test") -> Stream:
+        """Begin a broadcast; idempotent. `source` is `test` (a picture with a clock, and sound) or an ffmpeg input."""
+        ...
+
+    def stop(self, stream_id: str) -> None:
+        """End a broadcast and close its playlist with EXT-X-ENDLIST; idempotent."""
+        ...
+
+    def file(self, stream_id: str, name: str) -> Path | None:
+        """The path of the playlist or a segment, or None; never a path outside the stream's folder."""
+        ...
+
+    def media_at(self, stream_id: str) -> datetime | None:
+        """The programme time at the live edge, or None when the stream does not run."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class PaymentIntent:
+    """A payment asked of the provider; the payer is sent to `url`."""
+
+    id: str
+    url: str
+
+
+class Payments(Protocol):
+    """A payment provider. It reports back through `shop`'s payment webhook, at least once and possibly late."""
+
+    def create(self, reference: str, amount: int, currency: str, key: str) -> PaymentIntent:
+        """Ask for `amount` minor units; the same `key` gives the same intent."""
+        ...
+
+    def refund(self, payment_id: str, amount: int, key: str) -> str:
+        """Give money back; returns the provider's refund id; the same `key` refunds once."""
+        ...
+
+    def verify(self, payload: bytes, signature: str) -> Mapping[str, Any]:
+        """The webhook's body when its signature is the provider's, else `kernel.errors.Forbidden`."""
+        ...

@@ -1,0 +1,113 @@
+"""Accounts through HTTP."""
+
+from __future__ import annotations
+
+from tests.house import House, problem
+
+REGISTRATION = {"handle": "lin_mei", "password": "long enough 1"}
+
+
+def test_registering_logs_in_and_the_token_works(any_house: House) -> None:
+    visitor = any_house.device()
+    made = visitor.post("accounts", REGISTRATION)
+    assert made.status_code == 201
+    me = visitor.get("me", headers={"Authorization": f"Bearer {made.json['token']}"})
+    assert me.json["handle"] == "lin_mei"
+    assert me.json["roles"] == ["viewer"]
+
+
+def test_a_taken_handle_is_refused_and_changes_nothing(any_house: House) -> None:
+    any_house.device().post("accounts", REGISTRATION)
+    again = any_house.device().post("accounts", {**REGISTRATION, "password": "another password"})
+    assert problem(again) == (409, "account.handle_taken")
+    assert any_house.device().post("sessions", {**REGISTRATION, "password": "another password"}).status_code == 401
+
+
+def test_unknown_fields_and_wrong_types_name_the_field(house: House) -> None:
+    answer = house.device().post("accounts", {**REGISTRATION, "admin": True, "name": 7})
+    assert problem(answer) == (422, "request.invalid")
+    assert {error["field"] for error in answer.json["errors"]} == {"admin", "name"}
+    assert house.services.accounts.find_by_handle("lin_mei") is None
+
+
+def test_control_and_bidi_characters_are_refused(house: House) -> None:
+    for name in ("a\u202eb", "a\x00b", "a\nb"):
+        answer = house.device().post("accounts", {**REGISTRATION, "name": name})
+        assert problem(answer) == (422, "request.invalid"), name
+        assert answer.json["errors"][0]["code"] in ("text.bidi_character", "text.control_character")
+
+
+def test_following_is_counted_once_and_undone(any_house: House) -> None:
+    fan, star = any_house.as_("fan"), any_house.as_("star")
+    assert fan.put(f"accounts/{star.id}/follow").json == {"following": True, "blocked": False, "followers": 1}
+    assert fan.put(f"accounts/{star.id}/follow").json["followers"] == 1
+    assert fan.delete(f"accounts/{star.id}/follow").json["followers"] == 0
+
+
+def test_a_block_ends_follows_and_hides_the_profile(house: House) -> None:
+    fan, star = house.as_("fan"), house.as_("star")
+    fan.put(f"accounts/{star.id}/follow")
+    assert star.put(f"accounts/{fan.id}/block").json["blocked"] is True
+    assert problem(fan.get(f"accounts/{star.id}")) == (404, "account.not_found")
+    assert problem(fan.put(f"accounts/{star.id}/follow")) == (404, "account.not_found")
+    assert star.get(f"accounts/{star.id}").json["followers"] == 0
+
+
+def test_the_gate_needs_more_than_a_thousand_followers(house: House) -> None:
+    creator, admin = house.as_("creator"), house.as_("boss", "admin")
+    house.add_followers(creator.id, 1000)
+    refused = creator.post("creator-applications", {"statement": "I write about linen."})
+    assert problem(refused) == (403, "creator.not_enough_followers")
+    assert refused.json["followers"] == 1000
+    house.as_("last").put(f"accounts/{creator.id}/follow")
+    made = creator.post("creator-applications", {"statement": "I write about linen."})
+    assert (made.status_code, made.json["status"]) == (201, "open")
+    decided = admin.post(f"creator-applications/{made.json['id']}/decision", {"verdict": "approve"})
+    assert (decided.json["status"], decided.json["followers_at_decision"]) == ("approved", 1001)
+    assert "creator" in creator.get("me").json["roles"]
+
+
+def test_only_staff_decides(house: House) -> None:
+    creator = house.as_("creator")
+    house.add_followers(creator.id, 1001)
+    made = creator.post("creator-applications", {})
+    refused = creator.post(f"creator-applications/{made.json['id']}/decision", {"verdict": "approve"})
+    assert problem(refused) == (403, "role.required")
+    assert creator.get(f"creator-applications/{made.json['id']}").json["status"] == "open"
+
+
+def test_the_same_key_answers_the_same_and_another_body_is_refused(any_house: House) -> None:
+    creator = any_house.as_("creator")
+    any_house.add_followers(creator.id, 1001)
+    first = creator.post("creator-applications", {"statement": "one"}, key="k1")
+    again = creator.post("creator-applications", {"statement": "one"}, key="k1")
+    other = creator.post("creator-applications", {"statement": "two"}, key="k1")
+    assert again.json == first.json
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert problem(other) == (409, "idempotency.key_reused")
+
+
+def test_a_device_merges_at_log_in_once(house: House) -> None:
+    visitor = house.device()
+    visitor.post("accounts", REGISTRATION)
+    visitor.post("accounts", {**REGISTRATION, "handle": "second"})
+    merged = house.services.accounts.find_by_handle("lin_mei")
+    with house.engines.db.read() as session:
+        from accounts.models import Device
+
+        assert session.get_one(Device, visitor.headers["X-Device"]).account_id == merged
+
+
+def test_bad_tokens_are_told_apart_from_none(house: House) -> None:
+    assert problem(house.anonymous().get("me")) == (401, "session.required")
+    assert problem(house.anonymous().get("me", headers={"Authorization": "Bearer nonsense"})) == (
+        401,
+        "session.invalid",
+    )
+    assert problem(house.anonymous().get("me", headers={"Authorization": "Basic eDp5"})) == (401, "session.malformed")
+
+
+def test_an_expired_token_is_refused(house: House) -> None:
+    viewer = house.as_("viewer")
+    house.clock.advance(days=31)
+    assert problem(viewer.get("me")) == (401, "session.expired")

@@ -1,0 +1,101 @@
+"""The house as tests see it: the real app on real engines, with a clock that stands still."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from engines.kv import open_kv
+from kernel.clock import FrozenClock
+from kernel.config import Settings
+from kernel.db import Base
+from kernel.ports import KeyValue
+from tests.house import House
+
+NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)  # noon in Shanghai
+POSTGRES_URL = os.environ.get("OFFSHELF_TEST_POSTGRES_URL", "")
+REQUIRED = os.environ.get("OFFSHELF_TEST_REQUIRE", "").split(",")
+
+
+def require(what: str, present: bool, reason: str) -> None:
+    """Skip with a reason where an engine is absent, fail where it is required (CI)."""
+    if not present:
+        assert what not in REQUIRED, f"{what} is required here: {reason}"
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock(NOON)
+
+
+@pytest.fixture(scope="session")
+def shared_kv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyValue]:
+    """One private Valkey for the whole run; tests use keys of their own."""
+    kv = open_kv("embedded://", tmp_path_factory.mktemp("kv"))
+    yield kv
+    kv.close()
+
+
+@pytest.fixture
+def build(clock: FrozenClock, shared_kv: KeyValue, tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """Build a house; keywords are settings. Closed at the end of the test."""
+    houses: list[House] = []
+
+    def make(**settings: object) -> House:
+        values = {
+            "data": tmp_path,
+            "encoder": "hash",
+            "rate_limits": False,
+            "secret": secrets.token_hex(20),
+            **settings,
+        }
+        houses.append(House(Settings(**values), clock, shared_kv))  # type: ignore[arg-type]
+        return houses[-1]
+
+    yield make
+    for house in houses:
+        house.close()
+
+
+@pytest.fixture
+def house(build: Callable[..., House]) -> House:
+    """The house on SQLite."""
+    return build()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_house(request: pytest.FixtureRequest, build: Callable[..., House]) -> Iterator[House]:
+    """The house on each database engine."""
+    if request.param == "sqlite":
+        yield build()
+        return
+    require("postgres", bool(POSTGRES_URL), "OFFSHELF_TEST_POSTGRES_URL names no PostgreSQL")
+    with fresh_schema() as url:
+        house = build(database_url=url)
+        yield house
+        house.close()
+
+
+@contextmanager
+def fresh_schema() -> Iterator[str]:
+    """A schema of its own in the test PostgreSQL, as a URL; dropped afterwards."""
+    name = f"t_{secrets.token_hex(6)}"
+    engine = create_engine(
+        POSTGRES_URL.replace("postgresql://", "postgresql+psycopg://", 1), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA {name}"))
+        yield f"{POSTGRES_URL}?options=-csearch_path%3D{name}"
+        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
+    engine.dispose()
+
+
+__all__ = ["NOON", "Base", "require"]

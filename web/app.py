@@ -1,0 +1,145 @@
+"""The wiring, in reading order: engines, services, reactions, blueprints. Nothing is found by scanning."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask, Response, g, request
+from werkzeug.routing import BaseConverter
+
+from accounts import AccountService, ApplicationService
+from accounts.routes import routes as account_routes
+from engines.kv import open_kv
+from engines.offloop import off_loop
+from engines.sql import AnyDatabase, open_database
+from kernel import http
+from kernel.clock import SystemClock
+from kernel.config import Settings
+from kernel.context import request_id
+from kernel.jobs import Worker
+from kernel.ports import Clock, KeyValue
+from web import auth, errors, openapi
+from web.reactions import connect
+
+
+@dataclass
+class Engines:
+    """Everything that has to be closed, opened once per process."""
+
+    db: AnyDatabase
+    kv: KeyValue
+    clock: Clock
+
+    def close(self, keep_kv: bool = False) -> None:
+        if not keep_kv:
+            self.kv.close()
+        self.db.close()
+
+
+@dataclass
+class Services:
+    """The eight nouns, wired to each other and to their engines."""
+
+    accounts: AccountService
+    applications: ApplicationService
+    worker: Worker
+
+
+def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | None = None) -> Engines:
+    """Open what stands behind the ports. Raises `SettingError` for a setting that cannot be used."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    clock = clock or SystemClock()
+    return Engines(
+        db=open_database(settings.sql_url, clock), kv=kv or open_kv(settings.kv_url, settings.data / "kv"), clock=clock
+    )
+
+
+def build_services(settings: Settings, engines: Engines) -> Services:
+    """Put the services together; whoever must ask upwards gets a port here."""
+    accounts = AccountService(engines.db, off_loop)
+    applications = ApplicationService(engines.db, accounts, _NoStrikes())
+    worker = Worker(engines.db, {})
+    services = Services(accounts, applications, worker)
+    engines.db.on_jobs = worker.wake
+    connect(engines.db, services)
+    return services
+
+
+def create_app(settings: Settings, engines: Engines, services: Services) -> Flask:
+    """The WSGI application."""
+    app = Flask("web", static_folder="static", template_folder="templates")
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_body, RATE_LIMITS=settings.rate_limits, SECRET_KEY=secret_key(settings)
+    )
+    app.url_map.converters["id"] = IdConverter
+    with app.app_context():
+        http.register(KeyValue, engines.kv)  # type: ignore[type-abstract]
+        for service in vars(services).values():
+            http.register(type(service), service)
+    app.before_request(_start_request)
+    app.after_request(_finish_request)
+    auth.install(app)
+    errors.install(app)
+    app.register_blueprint(account_routes)
+    app.add_url_rule("/healthz", view_func=healthz)
+    app.add_url_rule("/api/v1/openapi.json", view_func=_constant(lambda: openapi.document(app)), endpoint="openapi")
+    return app
+
+
+class IdConverter(BaseConverter):
+    """A path part that has the form of an id; anything else is no such page."""
+
+    regex = r"[a-z]{2,12}_[0-9a-z]{26}"
+
+
+def healthz() -> Response:
+    """The process answers."""
+    return Response(b'{"status":"ok"}', mimetype="application/json")
+
+
+def secret_key(settings: Settings) -> str:
+    """The configured secret, or one made once and kept in the data folder."""
+    if settings.secret:
+        return settings.secret
+    path = settings.data / "secret"
+    if not path.exists():
+        _write_private(path, secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _constant(make: Callable[[], object]) -> Callable[[], object]:
+    """A view whose answer never changes while the process runs; made at its first call."""
+    made: list[object] = []
+
+    def view() -> object:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return view
+
+
+def _start_request() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    request_id.set(given if 8 <= len(given) <= 64 and given.isascii() and given.isprintable() else secrets.token_hex(8))
+
+
+def _finish_request(response: Response) -> Response:
+    response.headers["X-Request-Id"] = request_id.get() or ""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if (allowance := g.get("allowance")) is not None:
+        response.headers.update(http.rate_headers(allowance))
+    return response
+
+
+class _NoStrikes:
+    def active_strikes(self, account_id: str) -> int:
+        return 0

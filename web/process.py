@@ -1,0 +1,143 @@
+"""The server as a process: its lock, its loops, its children, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from kernel.config import Settings
+from kernel.errors import SettingError
+
+log = logging.getLogger("offshelf")
+
+
+@contextlib.contextmanager
+def data_folder(settings: Settings) -> Iterator[Path]:
+    """Own the data folder while the block runs; a second process is told who has it (`SettingError`)."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with (settings.data / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise SettingError(
+                f"The data folder {settings.data} is in use by process {lock.read().strip() or '?'}; stop it or set OFFSHELF_DATA to another folder."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield settings.data
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises `SettingError` for a taken port or a folder in use."""
+    from web.logs import configure
+
+    configure(settings.log_level)
+    with data_folder(settings), contextlib.ExitStack() as closing:
+        listener = _listen(settings)
+        closing.callback(listener.close)
+        _serve(settings, listener, closing)
+
+
+def _serve(settings: Settings, listener: object, closing: contextlib.ExitStack) -> None:
+    import gevent
+    from gevent.event import Event
+
+    from web.app import build_services, create_app, open_engines
+    from web.migrate import ensure_current
+    from web.server import Server
+    from web.sockets import create_socketio
+
+    ensure_current(settings.sql_url)
+    engines = open_engines(settings)
+    closing.callback(engines.close)
+    services = build_services(settings, engines)
+    app = create_app(settings, engines, services)
+    server = Server(listener, create_socketio(app, services, engines))
+    stopped = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, stopped.set)
+    worker = threading.Thread(target=services.worker.run_forever, name="jobs")
+    worker.start()
+    server.start()
+    closing.callback(worker.join, timeout=5)
+    closing.callback(services.worker.stop)
+    closing.callback(server.stop)
+    services.rooms.resume_live()
+    print(f"Offshelf answers at http://{settings.host}:{server.port}/", flush=True)
+    stopped.wait()
+    log.info("stopping")
+
+
+def _listen(settings: Settings) -> object:
+    import socket
+
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SettingError(f"Port {settings.port} is taken; choose another with --port or OFFSHELF_PORT.") from None
+        raise SettingError(f"Cannot listen on OFFSHELF_HOST {settings.host}, port {settings.port}: {error.strerror}.") from None
+    return listener
+
+
+def ready_demo(settings: Settings, reset: bool) -> None:
+    """See that the encoder is exported and the demo is loaded whole; an interrupted load starts over by itself."""
+    with data_folder(settings) as data:
+        loading, loaded = data / "demo.loading", data / "demo.loaded"
+        if reset or loading.exists() or not loaded.exists():
+            _wipe(data)
+            loading.touch()
+            export_encoder(settings)
+            _load(settings)
+            loaded.touch()
+            loading.unlink()
+        else:
+            export_encoder(settings)
+
+
+def _load(settings: Settings) -> None:
+    from demo.load import load
+    from web.migrate import upgrade
+
+    upgrade(settings.sql_url)
+    load(settings)
+
+
+def _wipe(data: Path) -> None:
+    """Delete what a load makes; the exported encoder, the lock and anything foreign stay."""
+    for name in ("media", "index", "live", "kv"):
+        shutil.rmtree(data / name, ignore_errors=True)
+    for pattern in ("offshelf.db*", "payments.db*", "demo.load*"):
+        for path in data.glob(pattern):
+            path.unlink()
+
+
+def models_folder(settings: Settings) -> Path:
+    """Where exported encoders lie."""
+    return settings.data / "models"
+
+
+def export_encoder(settings: Settings, target: Path | None = None) -> None:
+    """Export the configured encoder unless it is there; in a process of its own, because it loads torch."""
+    folder = target or models_folder(settings)
+    if settings.encoder == "hash" or (folder / settings.encoder / "manifest.json").exists():
+        return
+    command = [sys.executable, "-m", "engines.encoder_export", str(folder), "--model", settings.encoder]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise SettingError(f"The encoder {settings.encoder} (OFFSHELF_ENCODER) could not be exported; the lines above say why.")

@@ -10,6 +10,8 @@ from accounts.schemas import (
     ApplicationOut,
     Credentials,
     Decision,
+    DeviceIn,
+    DeviceOut,
     Me,
     Profile,
     Registration,
@@ -31,6 +33,13 @@ PASSWORD_RATE = Rate(20, 60)
 def register(actor: Actor, body: Registration) -> SessionOut:
     """Register an account and log in."""
     return _session(find(AccountService).register(body, actor.device_id))
+
+
+@routes.post("/devices")
+@endpoint(body=DeviceIn, returns=DeviceOut, status=201, auth=False, rate=PASSWORD_RATE)
+def new_device(actor: Actor, body: DeviceIn) -> DeviceOut:
+    """An anonymous device; its id goes into the X-Device header and is kept like a password."""
+    return DeviceOut(device=find(AccountService).new_device(body.synthetic))
 
 
 @routes.post("/sessions")

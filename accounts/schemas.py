@@ -28,6 +28,16 @@ class Credentials(Schema):
     password: Annotated[str, StringConstraints(strict=True, max_length=200)]
 
 
+class DeviceIn(Schema):
+    """A bot, tour or simulation says so of itself, and stays out of the headline figures."""
+
+    synthetic: bool = False
+
+
+class DeviceOut(Schema):
+    device: str
+
+
 class AccountRef(Schema):
     """A person as a card shows them."""
 

@@ -18,7 +18,8 @@ def new_id(prefix: str, now: datetime) -> str:
     global _last
     millis = int(now.timestamp() * 1000)
     with _lock:
-        random = _last[1] + 1 if _last[0] == millis else secrets.randbits(79)
+        # A random step, so that one's own id does not give away the next one of the same millisecond.
+        random = _last[1] + 1 + secrets.randbits(60) if _last[0] == millis else secrets.randbits(79)
         _last = (millis, random)
     return f"{prefix}_{_base32(millis << 80 | random)}"
 

@@ -53,7 +53,7 @@ class Policies:
         query = (
             select(table.scope, table.value).where(table.name == name, table.scope.in_({scope, ""})).order_by(table.id)
         )
-        found: dict[str, Any] = dict(session.execute(query).tuples().all())
+        found: dict[str, Any] = dict(session.execute(query).all())
         return found.get(scope, found.get("", self._defaults[name]))
 
     def change(self, actor: Actor, name: str, value: bool | int | float | str, reason: str, scope: str = "") -> str:

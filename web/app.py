@@ -21,6 +21,8 @@ from kernel.config import Settings
 from kernel.context import request_id
 from kernel.jobs import Worker
 from kernel.ports import Clock, KeyValue
+from metrics import MetricsService
+from metrics.routes import routes as metrics_routes
 from web import auth, errors, openapi
 from web.reactions import connect
 
@@ -45,6 +47,7 @@ class Services:
 
     accounts: AccountService
     applications: ApplicationService
+    metrics: MetricsService
     worker: Worker
 
 
@@ -61,8 +64,9 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     """Put the services together; whoever must ask upwards gets a port here."""
     accounts = AccountService(engines.db, off_loop)
     applications = ApplicationService(engines.db, accounts, _NoStrikes())
+    metrics = MetricsService(engines.db, settings.zone, settings.currency)
     worker = Worker(engines.db, {})
-    services = Services(accounts, applications, worker)
+    services = Services(accounts, applications, metrics, worker)
     engines.db.on_jobs = worker.wake
     connect(engines.db, services)
     return services
@@ -84,6 +88,7 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     auth.install(app)
     errors.install(app)
     app.register_blueprint(account_routes)
+    app.register_blueprint(metrics_routes)
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/api/v1/openapi.json", view_func=_constant(lambda: openapi.document(app)), endpoint="openapi")
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import accounts as a
+import metrics as x
 from engines.sql import AnyDatabase
 from kernel.facts import Fact, Reaction
 
@@ -23,7 +24,7 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
     return {
         a.AccountRegistered: Reaction(),
         a.LoggedIn: Reaction(),
-        a.DeviceMerged: Reaction(),
+        a.DeviceMerged: Reaction(within=[lambda tx, f: services.metrics.merge(tx, f.device_id, f.account_id)]),
         a.Followed: Reaction(),
         a.Unfollowed: Reaction(),
         a.Blocked: Reaction(),
@@ -32,4 +33,5 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         a.CreatorApplied: Reaction(),
         a.CreatorApproved: Reaction(),
         a.CreatorRefused: Reaction(),
+        x.EventsIngested: Reaction(),
     }

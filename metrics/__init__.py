@@ -1,0 +1,18 @@
+"""What happened: events, unique people (DAU, DAB) as exact mergeable sets, GMV, recount."""
+
+from metrics.facts import EventsIngested
+from metrics.people import PEOPLE, SYNTHETIC
+from metrics.schemas import Daily, DailyQuery, EventBatch
+from metrics.service import Event, MetricsService, OrderEvent
+
+__all__ = [
+    "PEOPLE",
+    "SYNTHETIC",
+    "Daily",
+    "DailyQuery",
+    "Event",
+    "EventBatch",
+    "EventsIngested",
+    "MetricsService",
+    "OrderEvent",
+]

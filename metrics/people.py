@@ -1,0 +1,136 @@
+"""Sets of people per business day, metric and channel: exact, mergeable, and small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from pyroaring import BitMap
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from kernel.db import Write, in_chunks, insert_ignore, upsert
+from metrics.models import DayPerson, DaySet, MetricEvent, PersonAlias, PersonNumber
+
+PEOPLE, SYNTHETIC = "people", "synthetic"
+Key = tuple[date, str, str, str]
+"""Day, metric, channel, population."""
+
+
+def numbers(tx: Write, persons: Iterable[str]) -> dict[str, int]:
+    """The dense numbers of these persons, new ones given out as needed."""
+    wanted = list(dict.fromkeys(persons))
+    found = _known(tx.session, wanted)
+    missing = [{"person": person} for person in wanted if person not in found]
+    for chunk in in_chunks(missing):
+        insert_ignore(tx.session, PersonNumber.__table__, list(chunk))
+    return found | _known(tx.session, [row["person"] for row in missing])
+
+
+def _known(session: Session, persons: Sequence[str]) -> dict[str, int]:
+    query = select(PersonNumber.person, PersonNumber.number)
+    return {
+        person: number
+        for chunk in in_chunks(persons)
+        for person, number in session.execute(query.where(PersonNumber.person.in_(chunk)))
+    }
+
+
+def add(tx: Write, members: Iterable[tuple[Key, int]]) -> None:
+    """Put people into their days' sets; who is there already stays there once."""
+    rows = [
+        {"day": day, "metric": metric, "channel": channel, "population": population, "number": number}
+        for (day, metric, channel, population), number in dict.fromkeys(members)
+    ]
+    for chunk in in_chunks(rows, 200):
+        insert_ignore(tx.session, DayPerson.__table__, list(chunk))
+
+
+def load(session: Session, first: date, last: date, metrics: Iterable[str]) -> dict[Key, BitMap]:
+    """All sets of these days: the sealed ones and the open days' rows, united."""
+    wanted = list(metrics)
+    sets: dict[Key, BitMap] = {}
+    sealed = select(DaySet).where(DaySet.day.between(first, last), DaySet.metric.in_(wanted))
+    for row in session.scalars(sealed):
+        sets[(row.day, row.metric, row.channel, row.population)] = BitMap.deserialize(row.bitmap)
+    columns = (DayPerson.day, DayPerson.metric, DayPerson.channel, DayPerson.population, DayPerson.number)
+    for day, metric, channel, population, number in session.execute(
+        select(*columns).where(DayPerson.day.between(first, last), DayPerson.metric.in_(wanted))
+    ):
+        sets.setdefault((day, metric, channel, population), BitMap()).add(number)
+    return sets
+
+
+def seal(tx: Write, before: date) -> int:
+    """Turn the rows of days before `before` into bitmaps; how many sets were written. Repeating it changes nothing."""
+    days = tx.session.scalars(select(DayPerson.day).where(DayPerson.day < before).distinct()).all()
+    written = 0
+    for day in days:
+        metrics = tx.session.scalars(select(DayPerson.metric).where(DayPerson.day == day).distinct()).all()
+        for key, members in load(tx.session, day, day, metrics).items():
+            _store(tx, key, members)
+            written += 1
+        tx.session.execute(delete(DayPerson).where(DayPerson.day == day))
+    return written
+
+
+def merge(tx: Write, device_id: str, account_id: str) -> None:
+    """Give a device's past to its account: on each day they were active, both count as one."""
+    alias = {"device_id": device_id, "account_id": account_id}
+    if not insert_ignore(tx.session, PersonAlias.__table__, alias):
+        return
+    days = tx.session.scalars(select(MetricEvent.day).where(MetricEvent.person == device_id).distinct()).all()
+    if not days:
+        return
+    known = numbers(tx, [device_id, account_id])
+    for day in days:
+        _replace(tx, day, known[device_id], known[account_id])
+
+
+def _replace(tx: Write, day: date, old: int, new: int) -> None:
+    rows = tx.session.scalars(select(DayPerson).where(DayPerson.day == day, DayPerson.number == old)).all()
+    add(tx, [((row.day, row.metric, row.channel, row.population), new) for row in rows])
+    tx.session.execute(delete(DayPerson).where(DayPerson.day == day, DayPerson.number == old))
+    for row in tx.session.scalars(select(DaySet).where(DaySet.day == day).with_for_update()).all():
+        members = BitMap.deserialize(row.bitmap)
+        if old in members:
+            members.remove(old)
+            members.add(new)
+            _store(tx, (row.day, row.metric, row.channel, row.population), members)
+
+
+def _store(tx: Write, key: Key, members: BitMap) -> None:
+    columns = dict(zip(("day", "metric", "channel", "population"), key, strict=True))
+    bitmap = members.serialize()
+    upsert(tx.session, DaySet.__table__, {**columns, "bitmap": bitmap}, list(columns), {"bitmap": bitmap})
+
+
+def aliases(session: Session) -> dict[str, str]:
+    """Which devices became which accounts."""
+    return dict(session.execute(select(PersonAlias.device_id, PersonAlias.account_id)).all())
+
+
+def distinct(sets: dict[Key, BitMap], day: date, metric: str, populations: Sequence[str], channel: str | None) -> int:
+    """How many different people: over one channel, or united over all of them."""
+    chosen: list[Any] = [
+        members
+        for (at, name, where, population), members in sets.items()
+        if at == day and name == metric and population in populations and channel in (None, where)
+    ]
+    return len(BitMap.union(*chosen)) if chosen else 0
+
+
+def aliases_of(session: Session, persons: Sequence[str]) -> dict[str, str]:
+    """The accounts of those of these persons that are merged devices."""
+    query = select(PersonAlias.device_id, PersonAlias.account_id)
+    return {
+        device: account
+        for chunk in in_chunks(list(dict.fromkeys(persons)))
+        for device, account in session.execute(query.where(PersonAlias.device_id.in_(chunk)))
+    }
+
+
+def all_numbers(session: Session) -> dict[str, int]:
+    """Every person's number."""
+    return dict(session.execute(select(PersonNumber.person, PersonNumber.number)).all())

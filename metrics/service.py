@@ -1,0 +1,270 @@
+"""Counting: every figure is exact, and recountable from the raw events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pyroaring import BitMap
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kernel.actor import Actor
+from kernel.clock import business_day
+from kernel.db import Database, Write, in_chunks, insert_ignore, upsert
+from kernel.errors import FieldError, Invalid, Unauthenticated
+from metrics import people
+from metrics.facts import EventsIngested
+from metrics.models import DaySum, MetricEvent
+from metrics.people import PEOPLE, SYNTHETIC
+from metrics.schemas import Daily, DailyQuery, Day, EventBatch, Ingested
+
+SETS = ("dau", "dab", "dab_paid")
+SUMS = ("orders", "gmv", "gmv_paid")
+# What an event adds the person to, and which sums it moves (the amount, or 1 for a count). Every buyer is active.
+_MEMBER_OF = {"order.placed": ("dau", "dab"), "order.paid": ("dau", "dab_paid")}
+_ADDS_TO = {"order.placed": (("orders", False), ("gmv", True)), "order.paid": (("gmv_paid", True),)}
+_PASSIVE = frozenset({"impression", "poll", "video.progress"})
+_OLDEST = timedelta(hours=24)
+_MAX_DAYS = 400
+
+
+@dataclass(frozen=True)
+class Event:
+    """One act. `source` is unique: the same source is counted once, however often it is told."""
+
+    source: str
+    at: datetime
+    person: str
+    synthetic: bool
+    name: str
+    channel: str = "app"
+    target: str | None = None
+    amount: int = 0
+
+
+def OrderEvent(
+    kind: str, order_id: str, at: datetime, buyer_id: str, synthetic: bool, channel: str, total: int
+) -> Event:
+    """`order.placed` or `order.paid` as an event; `total` in minor units."""
+    return Event(f"{kind}:{order_id}", at, buyer_id, synthetic, kind, channel, order_id, total)
+
+
+class MetricsService:
+    """`zone` is the business's time zone; it decides what a day is."""
+
+    def __init__(self, db: Database, zone: ZoneInfo, currency: str) -> None:
+        self.db = db
+        self.zone = zone
+        self.currency = currency
+
+    # -- counting -------------------------------------------------------------------------------------------------
+
+    def record(self, tx: Write, events: Iterable[Event]) -> int:
+        """Count events inside a commit; how many were new."""
+        fresh = self._insert(tx, list(events))
+        known = people.aliases_of(tx.session, [event.person for event in fresh])
+        persons = {event.person: known.get(event.person, event.person) for event in fresh}
+        numbers = people.numbers(tx, persons.values())
+        people.add(tx, [(key, numbers[persons[event.person]]) for event in fresh for key in self._sets_of(event)])
+        for (day, metric, channel, population), amount in _sums(fresh, self.zone).items():
+            key = {"day": day, "metric": metric, "channel": channel, "population": population}
+            change = {"amount": DaySum.amount + amount}
+            upsert(tx.session, DaySum.__table__, {**key, "amount": amount}, list(key), change)
+        return len(fresh)
+
+    def _insert(self, tx: Write, events: list[Event]) -> list[Event]:
+        fresh: list[Event] = []
+        if len(events) == 1:
+            return events if insert_ignore(tx.session, MetricEvent.__table__, _row(events[0], self.zone)) else []
+        unique = {event.source: event for event in events}
+        for chunk in in_chunks(list(unique)):
+            seen = set(tx.session.scalars(select(MetricEvent.source).where(MetricEvent.source.in_(chunk))))
+            new = [unique[source] for source in chunk if source not in seen]
+            if new:
+                tx.session.execute(MetricEvent.__table__.insert(), [_row(event, self.zone) for event in new])  # type: ignore[attr-defined]
+            fresh += new
+        return fresh
+
+    def _sets_of(self, event: Event) -> list[people.Key]:
+        if event.name in _PASSIVE:
+            return []
+        day = business_day(event.at, self.zone)
+        metrics = _MEMBER_OF.get(event.name, ("dau",))
+        return [(day, metric, event.channel, _population(event.synthetic)) for metric in metrics]
+
+    def ingest(self, actor: Actor, batch: EventBatch) -> Ingested:
+        """Count a client's batch; one sent twice is counted once. `event.out_of_time` for an hour that is not now."""
+        person = actor.person
+        if person is None:
+            raise Unauthenticated("device.required", "Events need an account or a device they belong to.")
+        now = self.db.clock.now()
+        for number, event in enumerate(batch.events):
+            if event.at.tzinfo is None or not now - _OLDEST <= event.at <= now + timedelta(minutes=5):
+                error = FieldError(f"events.{number}.at", "event.out_of_time", "within the last 24 hours, with a zone")
+                raise Invalid("event.out_of_time", "An event's time is not within the last 24 hours.", [error])
+        events = [
+            Event(f"{person}:{e.id}", e.at, person, actor.synthetic, e.name, e.channel, e.target) for e in batch.events
+        ]
+
+        def write(tx: Write) -> int:
+            count = self.record(tx, events)
+            tx.record(EventsIngested(person, count))
+            return count
+
+        accepted = self.db.write(write)
+        return Ingested(accepted=accepted, repeated=len(events) - accepted)
+
+    def act(self, actor: Actor, name: str, channel: str, target: str | None = None) -> None:
+        """Count a deliberate act that the server itself saw (a page was opened); once per person, target and minute."""
+        if actor.person is None:
+            return
+        now = self.db.clock.now()
+        source = f"{actor.person}:{name}:{channel}:{target or ''}:{int(now.timestamp() // 60)}"
+        event = Event(source, now, actor.person, actor.synthetic, name, channel, target)
+        self.db.write(lambda tx: self.record(tx, [event]))
+
+    def merge(self, tx: Write, device_id: str, account_id: str) -> None:
+        """A device became an account: on every day, the two are one person."""
+        people.merge(tx, device_id, account_id)
+
+    def seal(self) -> int:
+        """Turn finished days into bitmaps."""
+        today = business_day(self.db.clock.now(), self.zone)
+        return self.db.write(lambda tx: people.seal(tx, today))
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def daily(self, actor: Actor, query: DailyQuery) -> Daily:
+        """Figures per business day, for staff."""
+        actor.require("admin", "moderator")
+        metrics = query.metrics.split(",")
+        unknown = [name for name in metrics if name not in SETS + SUMS]
+        if unknown:
+            error = FieldError("metrics", "metric.unknown", f"one of {', '.join(SETS + SUMS)}")
+            raise Invalid("metric.unknown", f"There is no figure {unknown[0]}.", [error])
+        if not 0 <= (query.to - query.from_).days < _MAX_DAYS:
+            error = FieldError("to", "period.invalid", f"on or after from, at most {_MAX_DAYS} days")
+            raise Invalid("period.invalid", "The period is empty or too long.", [error])
+        with self.db.read() as session:
+            return self._daily(session, query, metrics)
+
+    def _daily(self, session: Session, query: DailyQuery, metrics: Sequence[str]) -> Daily:
+        populations = (PEOPLE, SYNTHETIC) if query.population == "all" else (query.population,)
+        sets = people.load(session, query.from_, query.to, SETS)
+        sums = _stored_sums(session, query.from_, query.to)
+        span = [query.from_ + timedelta(days=n) for n in range((query.to - query.from_).days + 1)]
+        channels: list[str | None] = [None]
+        if query.by == "channel":
+            channels += sorted({key[2] for key in [*sets, *sums]})
+        days = [
+            Day(
+                day=day,
+                channel=channel,
+                figures={m: _figure(sets, sums, day, m, populations, channel) for m in metrics},
+            )
+            for day in span
+            for channel in channels
+        ]
+        everything = {m: [_figure(sets, sums, day, m, populations, None) for day in span] for m in SETS + SUMS}
+        return Daily(
+            population=query.population,
+            time_zone=self.zone.key,
+            currency=self.currency,
+            days=days,
+            period=_period(everything),
+        )
+
+    def recount(self, first: date, last: date) -> list[dict[str, Any]]:
+        """Count the raw events again; every figure that differs from what is stored. Empty is right (invariant 6)."""
+        with self.db.read() as session:
+            stored_sets = people.load(session, first, last, SETS)
+            stored_sums = _stored_sums(session, first, last)
+            alias = people.aliases(session)
+            rows = session.scalars(select(MetricEvent).where(MetricEvent.day.between(first, last))).all()
+            numbers = people.all_numbers(session)
+        events = [Event(r.source, r.at, r.person, r.synthetic, r.name, r.channel, r.target, r.amount) for r in rows]
+        counted: dict[people.Key, BitMap] = {}
+        for event in events:
+            for key in self._sets_of(event):
+                counted.setdefault(key, BitMap()).add(numbers[alias.get(event.person, event.person)])
+        sums = _sums(events, self.zone)
+        wrong = [
+            _difference(key, len(stored_sets.get(key, BitMap())), len(counted.get(key, BitMap())))
+            for key in sorted({*stored_sets, *counted})
+            if stored_sets.get(key, BitMap()) != counted.get(key, BitMap())
+        ]
+        return wrong + [
+            _difference(key, stored_sums.get(key, 0), sums.get(key, 0))
+            for key in sorted({*stored_sums, *sums})
+            if stored_sums.get(key, 0) != sums.get(key, 0)
+        ]
+
+
+def _population(synthetic: bool) -> str:
+    return SYNTHETIC if synthetic else PEOPLE
+
+
+def _row(event: Event, zone: ZoneInfo) -> dict[str, Any]:
+    return {**vars(event), "day": business_day(event.at, zone)}
+
+
+def _sums(events: Iterable[Event], zone: ZoneInfo) -> Counter[people.Key]:
+    total: Counter[people.Key] = Counter()
+    for event in events:
+        for metric, is_amount in _ADDS_TO.get(event.name, ()):
+            key = (business_day(event.at, zone), metric, event.channel, _population(event.synthetic))
+            total[key] += event.amount if is_amount else 1
+    return total
+
+
+def _stored_sums(session: Session, first: date, last: date) -> dict[people.Key, int]:
+    rows = session.scalars(select(DaySum).where(DaySum.day.between(first, last)))
+    return {(row.day, row.metric, row.channel, row.population): row.amount for row in rows}
+
+
+def _figure(
+    sets: dict[people.Key, BitMap],
+    sums: dict[people.Key, int],
+    day: date,
+    metric: str,
+    populations: Sequence[str],
+    channel: str | None,
+) -> int:
+    if metric in SETS:
+        return people.distinct(sets, day, metric, populations, channel)
+    return sum(
+        amount
+        for (at, name, where, population), amount in sums.items()
+        if at == day and name == metric and population in populations and channel in (None, where)
+    )
+
+
+def _period(days: dict[str, list[int]]) -> dict[str, float]:
+    """Over a period DAU and DAB are means of the daily counts; GMV = active days x buyer share x spend per buyer day."""
+    count = len(days["dau"])
+    active, buyers, gmv, orders = sum(days["dau"]), sum(days["dab"]), sum(days["gmv"]), sum(days["orders"])
+    return {
+        "dau": active / count,
+        "dab": buyers / count,
+        "dab_paid": sum(days["dab_paid"]) / count,
+        "gmv": gmv,
+        "gmv_paid": sum(days["gmv_paid"]),
+        "orders": orders,
+        "active_person_days": active,
+        "buyer_person_days": buyers,
+        "buyer_share": buyers / active if active else 0.0,
+        "spend_per_buyer": gmv / buyers if buyers else 0.0,
+        "orders_per_buyer": orders / buyers if buyers else 0.0,
+        "order_value": gmv / orders if orders else 0.0,
+    }
+
+
+def _difference(key: people.Key, stored: int, counted: int) -> dict[str, Any]:
+    day, metric, channel, population = key
+    place = {"day": day.isoformat(), "metric": metric, "channel": channel, "population": population}
+    return {**place, "stored": stored, "counted": counted}

@@ -1,0 +1,160 @@
+"""Figures: exact, mergeable, and equal to a recount of the raw events."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kernel.clock import rfc3339
+from metrics import Event, MetricsService, OrderEvent
+from tests.conftest import NOON
+from tests.house import Client, House, problem
+
+TODAY = date(2026, 11, 22)
+DAY = f"metrics/daily?from={TODAY}&to={TODAY}&metrics=dau,dab,dab_paid,orders,gmv"
+
+
+def send(visitor: Client, *names: str, channel: str = "feed", start: int = 0) -> Any:
+    events = [
+        {"id": f"event-{start + n:04}", "name": name, "at": rfc3339(visitor.house.clock.now()), "channel": channel}
+        for n, name in enumerate(names)
+    ]
+    return visitor.post("events", {"events": events})
+
+
+def figures(house: House, query: str = "") -> dict[str, int]:
+    staff = getattr(house, "staff", None) or house.as_("staff", "admin")
+    house.staff = staff  # type: ignore[attr-defined]
+    return staff.get(DAY + query).json["days"][0]["figures"]
+
+
+def place(house: House, order_id: str, buyer: str, total: int, channel: str = "room", synthetic: bool = False) -> None:
+    event = OrderEvent("order.placed", order_id, house.clock.now(), buyer, synthetic, channel, total)
+    house.engines.db.write(lambda tx: house.services.metrics.record(tx, [event]))
+
+
+def test_only_deliberate_acts_make_a_person_active(any_house: House) -> None:
+    send(any_house.device(), "poll", "impression")
+    answer = send(any_house.device(), "app.opened", "note.opened")
+    assert answer.json == {"accepted": 2, "repeated": 0}
+    assert figures(any_house)["dau"] == 1
+
+
+def test_a_batch_sent_twice_counts_once(any_house: House) -> None:
+    visitor = any_house.device()
+    assert send(visitor, "app.opened", "search.made").json == {"accepted": 2, "repeated": 0}
+    assert send(visitor, "app.opened", "search.made").json == {"accepted": 0, "repeated": 2}
+
+
+def test_one_person_in_two_channels_is_one_of_dau(any_house: House) -> None:
+    visitor = any_house.device()
+    send(visitor, "app.opened", channel="feed")
+    send(visitor, "search.made", channel="search", start=5)
+    any_house.staff = any_house.as_("staff", "admin")  # type: ignore[attr-defined]
+    days = any_house.staff.get(DAY + "&by=channel").json["days"]  # type: ignore[attr-defined]
+    assert {day["channel"]: day["figures"]["dau"] for day in days} == {None: 1, "feed": 1, "search": 1}
+
+
+def test_a_device_that_logs_in_is_the_same_person_all_day(any_house: House) -> None:
+    visitor = any_house.device()
+    send(visitor, "app.opened")
+    made = visitor.post("accounts", {"handle": "lin_mei", "password": "long enough 1"}).json
+    account = Client(any_house, {"Authorization": f"Bearer {made['token']}"})
+    send(account, "app.opened", start=9)
+    send(visitor, "note.opened", start=20)
+    assert figures(any_house)["dau"] == 1
+    assert any_house.services.metrics.recount(TODAY, TODAY) == []
+
+
+def test_a_merge_reaches_a_sealed_day(any_house: House) -> None:
+    visitor = any_house.device()
+    send(visitor, "app.opened")
+    made = visitor.post("accounts", {"handle": "lin_mei", "password": "long enough 1"}).json
+    other = any_house.device()
+    send(other, "app.opened")
+    any_house.clock.advance(days=1)
+    assert any_house.services.metrics.seal() > 0
+    assert any_house.services.metrics.seal() == 0
+    other.post("sessions", {"handle": "lin_mei", "password": "long enough 1"})
+    assert made["account"]["handle"] == "lin_mei"
+    assert figures(any_house)["dau"] == 1
+    assert any_house.services.metrics.recount(TODAY, TODAY) == []
+
+
+def test_synthetic_actors_stand_beside_the_headline(any_house: House) -> None:
+    bot = any_house.as_("bot", synthetic=True)
+    send(bot, "app.opened")
+    place(any_house, "ord_1", bot.id, 12900, synthetic=True)
+    assert figures(any_house) == {"dau": 0, "dab": 0, "dab_paid": 0, "orders": 0, "gmv": 0}
+    assert figures(any_house, "&population=synthetic") == {"dau": 1, "dab": 1, "dab_paid": 0, "orders": 1, "gmv": 12900}
+
+
+def test_dab_over_a_period_is_the_mean_of_the_days(house: House) -> None:
+    place(house, "ord_1", "acct_a", 100)
+    house.clock.advance(days=1)
+    place(house, "ord_2", "acct_a", 300)
+    place(house, "ord_3", "acct_b", 100)
+    staff = house.as_("staff", "moderator")
+    answer = staff.get(f"metrics/daily?from={TODAY}&to={TODAY + timedelta(days=1)}").json
+    period = answer["period"]
+    assert period["dab"] == 1.5
+    assert period["gmv"] == 500
+    product = period["active_person_days"] * period["buyer_share"] * period["spend_per_buyer"]
+    assert product == pytest.approx(period["gmv"])
+
+
+def test_the_business_day_turns_in_shanghai(house: House) -> None:
+    house.clock.move_to(NOON.replace(hour=16, minute=30))  # half past midnight of the 23rd
+    send(house.device(), "app.opened")
+    assert figures(house)["dau"] == 0
+
+
+def test_bad_batches_change_nothing(house: House) -> None:
+    visitor = house.device()
+    late = {"id": "event-000", "name": "app.opened", "at": "2026-11-20T00:00:00Z"}
+    assert problem(visitor.post("events", {"events": [late]})) == (422, "event.out_of_time")
+    assert problem(visitor.post("events", {"events": [{**late, "name": "order.placed"}]})) == (422, "request.invalid")
+    assert problem(visitor.post("events", {"events": []})) == (422, "request.invalid")
+    assert problem(house.anonymous().post("events", {"events": [late]})) == (401, "device.required")
+    assert figures(house)["dau"] == 0
+
+
+def test_figures_are_for_staff(house: House) -> None:
+    assert problem(house.as_("viewer").get(DAY)) == (403, "role.required")
+    assert problem(house.anonymous().get(DAY)) == (401, "session.required")
+    staff = house.as_("staff", "admin")
+    assert problem(staff.get(DAY + ",followers")) == (422, "metric.unknown")
+    assert problem(staff.get("metrics/daily?from=2026-11-22&to=2026-11-21")) == (422, "period.invalid")
+
+
+acts = st.tuples(
+    st.sampled_from(["app.opened", "poll", "order.placed", "order.paid"]),
+    st.integers(0, 5),
+    st.integers(0, 3),
+    st.sampled_from(["feed", "room"]),
+    st.booleans(),
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(script=st.lists(st.one_of(acts, st.just("seal"), st.integers(0, 5)), max_size=25))
+def test_stored_figures_equal_a_recount_whatever_happens(house: House, script: list[Any]) -> None:
+    metrics: MetricsService = house.services.metrics
+    run = getattr(house, "runs", 0)
+    house.runs = run + 1  # type: ignore[attr-defined]
+    for number, step in enumerate(script):
+        if step == "seal":
+            metrics.seal()
+        elif isinstance(step, int):
+            house.engines.db.write(lambda tx, n=step: metrics.merge(tx, f"dev_{run}_{n}", f"acct_{run}_{n % 2}"))
+        else:
+            name, who, days, channel, synthetic = step
+            at = house.clock.now() - timedelta(days=days)
+            person = f"dev_{run}_{who}"
+            event = Event(f"{run}:{number}", at, person, synthetic, name, channel, None, 100)
+            house.engines.db.write(lambda tx, e=event: metrics.record(tx, [e]))
+    assert metrics.recount(TODAY - timedelta(days=7), TODAY) == []

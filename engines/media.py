@@ -1,0 +1,228 @@
+"""Live video through ffmpeg: one child per stream writes HLS into a folder of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import imageio_ffmpeg
+
+from engines import hls, testpicture
+from engines.children import Child, Kept, spawn
+from kernel.errors import Invalid
+from kernel.ports import Clock, Stream
+
+log = logging.getLogger(__name__)
+
+PLAYLIST, POSTER = "index.m3u8", "poster.jpg"
+STREAM_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+SERVED = re.compile(r"index\.m3u8|poster\.jpg|seg-\d{1,18}\.ts")
+REMOTE = ("rtmp", "rtmps", "srt")
+POSTER_SECONDS = 10.0
+FLAGS = "delete_segments+program_date_time+independent_segments+temp_file+omit_endlist"
+
+
+@dataclass
+class _Broadcast:
+    """`begins` is the number of its first segment."""
+
+    stream: Stream
+    source: str
+    begins: int = 0
+    keeper: Kept | None = None
+
+
+class FfmpegMedia:
+    """MediaServer over ffmpeg. A playlist names the last `window` segments of `segment_seconds` each.
+
+    A stream whose server was killed is taken up again where its playlist stops, with a discontinuity; one that was
+    ended begins anew. Segment numbers never come back, so no cache serves an old one. An ffmpeg that dies is started
+    again `restarts` times a minute at most; after that, and when a file has played to its end, the playlist is closed.
+    """
+
+    def __init__(
+        self, folder: Path, clock: Clock, *, segment_seconds: int = 1, window: int = 12, restarts: int = 5
+    ) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._seconds, self._window, self._restarts = segment_seconds, window, restarts
+        self._broadcasts: dict[str, _Broadcast] = {}
+        self._turn = threading.Lock()
+        self._program = imageio_ffmpeg.get_ffmpeg_exe()
+
+    def start(self, stream_id: str, source: str = "test") -> Stream:
+        """Begin or take up a broadcast; one that runs is left as it is. The playlist follows a moment later: `ready`.
+
+        `source` is `test`, a file's absolute path, rtmp(s):// or srt://: the operator's word, never a viewer's.
+        Raises `Invalid`.
+        """
+        folder = self._stream_folder(stream_id)
+        _check_source(source)
+        with self._turn:
+            running = self._broadcasts.get(stream_id)
+            if running and running.keeper and running.keeper.running:
+                return running.stream
+            folder.mkdir(parents=True, exist_ok=True)
+            broadcast = _Broadcast(Stream(stream_id, folder, self._clock.now()), source)
+            broadcast.keeper = self._keep(broadcast)
+            self._broadcasts[stream_id] = broadcast
+            return broadcast.stream
+
+    def stop(self, stream_id: str) -> None:
+        with self._turn:
+            broadcast = self._broadcasts.pop(stream_id, None)
+        if broadcast and broadcast.keeper:
+            broadcast.keeper.stop()
+        self._ended(self._stream_folder(stream_id))
+
+    def running(self, stream_id: str) -> bool:
+        broadcast = self._broadcasts.get(stream_id)
+        return bool(broadcast and broadcast.keeper and broadcast.keeper.running)
+
+    def children(self) -> dict[str, int]:
+        """The process behind each stream that runs."""
+        return {
+            name: each.keeper.child.pid
+            for name, each in self._broadcasts.items()
+            if each.keeper and each.keeper.running
+        }
+
+    def ready(self, stream_id: str, timeout: float = 10.0) -> bool:
+        """Wait until the playlist names a segment of this broadcast; False when it is over or after `timeout` s."""
+        deadline = time.monotonic() + timeout
+        while self.running(stream_id) and time.monotonic() < deadline:
+            broadcast = self._broadcasts.get(stream_id)
+            playlist = hls.read(self._stream_folder(stream_id) / PLAYLIST)
+            if broadcast and playlist and playlist.next_sequence > broadcast.begins:
+                return True
+            time.sleep(0.02)
+        return False
+
+    def file(self, stream_id: str, name: str) -> Path | None:
+        if not STREAM_ID.fullmatch(stream_id) or not SERVED.fullmatch(name):
+            return None
+        path = self._folder / stream_id / name
+        return path if path.is_file() else None
+
+    def media_at(self, stream_id: str) -> datetime | None:
+        if not self.running(stream_id):
+            return None
+        playlist = hls.read(self._stream_folder(stream_id) / PLAYLIST)
+        return playlist.edge if playlist else None
+
+    def poster(self, stream_id: str) -> Path | None:
+        """A JPEG of the newest segment, at most ten seconds older than it; None before the first. Takes about 0.1 s."""
+        folder = self._stream_folder(stream_id)
+        playlist = hls.read(folder / PLAYLIST)
+        if playlist is None or not playlist.segments:
+            return None
+        poster, newest = folder / POSTER, folder / playlist.segments[-1]
+        with suppress(FileNotFoundError):
+            if newest.stat().st_mtime - poster.stat().st_mtime < POSTER_SECONDS:
+                return poster
+        self._take_picture(newest, poster)
+        return poster if poster.is_file() else None
+
+    def close(self) -> None:
+        """Stop the children. Playlists stay open: a broadcast that was on goes on after the next start."""
+        with self._turn:
+            broadcasts, self._broadcasts = list(self._broadcasts.values()), {}
+        for broadcast in broadcasts:
+            if broadcast.keeper:
+                broadcast.keeper.stop()
+
+    def _stream_folder(self, stream_id: str) -> Path:
+        if not STREAM_ID.fullmatch(stream_id):
+            raise Invalid("stream.id", "A stream's id is made of letters, digits, - and _.")
+        return self._folder / stream_id
+
+    def _keep(self, broadcast: _Broadcast) -> Kept:
+        folder = broadcast.stream.folder
+        name = f"ffmpeg-{broadcast.stream.id}"
+        return Kept(name, lambda: self._spawn(broadcast), lambda _: self._ended(folder), restarts=self._restarts)
+
+    def _ended(self, folder: Path) -> None:
+        hls.close(folder / PLAYLIST)
+
+    def _spawn(self, broadcast: _Broadcast) -> Child:
+        folder = broadcast.stream.folder
+        before = hls.read(folder / PLAYLIST)
+        resumed = before is not None and not before.ended and all((folder / name).is_file() for name in before.segments)
+        known = before.next_sequence if before else 0
+        begins = known if resumed else max(int(self._clock.now().timestamp()), known)
+        broadcast.begins = broadcast.begins or begins
+        _sweep(folder, before.segments if before and resumed else ())
+        command = [self._program, *_words("-hide_banner -nostdin -y -loglevel warning")]
+        command += self._input(broadcast.source)
+        command += self._output(before.sequence if before and resumed else begins, resumed)
+        return spawn(command, output=folder / "ffmpeg.log", cwd=folder, env={**os.environ, "TZ": "UTC"})
+
+    def _input(self, source: str) -> list[str]:
+        if source == "test":
+            testpicture.draw(self._folder)
+            return [*_words("-filter_threads 1 -re -f lavfi -i"), testpicture.graph(), *_words("-map 0:v -map 0:a")]
+        pace = ["-re"] if _is_file(source) else []
+        fit = "scale='2*trunc(min(720,iw)/2)':-2,fps=25"
+        return [*pace, "-i", source, "-map", "0:v:0", "-map", "0:a:0?", "-vf", fit]
+
+    def _output(self, number: int, resumed: bool) -> list[str]:
+        """H.264 and AAC every browser plays; each segment begins with a key frame; names and list as in `SERVED`.
+
+        Given the number of the first segment still listed, `append_list` reads the old list and counts on from it.
+        """
+        flags = f"{FLAGS}+append_list" if resumed else FLAGS
+        return [
+            *_words("-c:v libx264 -preset ultrafast -crf 27 -pix_fmt yuv420p -threads 1 -sc_threshold 0"),
+            *_words(f"-force_key_frames expr:gte(t,n_forced*{self._seconds})"),
+            *_words("-c:a aac -b:a 48k -ac 1 -ar 44100"),
+            *_words(f"-f hls -hls_time {self._seconds} -hls_list_size {self._window} -hls_flags {flags}"),
+            *_words(f"-hls_delete_threshold {max(1, self._window // 2)} -start_number {number}"),
+            *_words(f"-hls_segment_filename seg-%d.ts {PLAYLIST}"),
+        ]
+
+    def _take_picture(self, segment: Path, poster: Path) -> None:
+        new = poster.with_name("poster.new.jpg")
+        quiet = [self._program, *_words("-hide_banner -nostdin -y -loglevel error -threads 1")]
+        command = [*quiet, "-i", str(segment), *_words("-frames:v 1 -q:v 5 -update 1"), str(new)]
+        with suppress(subprocess.TimeoutExpired, FileNotFoundError):
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+            if done.returncode == 0:
+                os.replace(new, poster)
+            else:
+                log.info("no poster from %s: %s", segment, done.stderr.decode(errors="replace").strip())
+
+
+def _words(line: str) -> list[str]:
+    return line.split()
+
+
+def _check_source(source: str) -> None:
+    if source != "test" and not _is_file(source) and urlsplit(source).scheme not in REMOTE:
+        raise Invalid(
+            "stream.source", f"A stream comes from test, a file, or {', '.join(f'{name}://' for name in REMOTE)}."
+        )
+
+
+def _is_file(source: str) -> bool:
+    """An absolute path: the child runs in another folder."""
+    return os.path.isabs(source) and os.path.isfile(source)
+
+
+def _sweep(folder: Path, keep: Sequence[str]) -> None:
+    """Remove what an earlier broadcast or a killed one left behind."""
+    for path in folder.glob("seg-*"):
+        if path.name not in keep:
+            path.unlink(missing_ok=True)
+    if not keep:
+        for name in (PLAYLIST, POSTER):
+            (folder / name).unlink(missing_ok=True)

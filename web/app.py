@@ -20,11 +20,15 @@ from kernel.clock import SystemClock
 from kernel.config import Settings
 from kernel.context import request_id
 from kernel.jobs import Worker
+from kernel.policy import Policies
 from kernel.ports import Clock, KeyValue
 from metrics import MetricsService
 from metrics.routes import routes as metrics_routes
+from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook
+from moderation.routes import routes as moderation_routes
 from web import auth, errors, openapi
 from web.reactions import connect
+from web.targets import ServiceTargets
 
 
 @dataclass
@@ -46,8 +50,14 @@ class Services:
     """The eight nouns, wired to each other and to their engines."""
 
     accounts: AccountService
+    policies: Policies
     applications: ApplicationService
     metrics: MetricsService
+    strikes: StrikeBook
+    cases: CaseQueue
+    notices: Notices
+    screening: Screening
+    moderation: ModerationService
     worker: Worker
 
 
@@ -63,10 +73,26 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
 def build_services(settings: Settings, engines: Engines) -> Services:
     """Put the services together; whoever must ask upwards gets a port here."""
     accounts = AccountService(engines.db, off_loop)
-    applications = ApplicationService(engines.db, accounts, _NoStrikes())
+    policies = Policies(engines.db)
+    strikes = StrikeBook(engines.db, policies)
+    applications = ApplicationService(engines.db, accounts, strikes)
     metrics = MetricsService(engines.db, settings.zone, settings.currency)
+    cases = CaseQueue(engines.db)
+    notices = Notices(engines.db)
+    targets = ServiceTargets(accounts)
     worker = Worker(engines.db, {})
-    services = Services(accounts, applications, metrics, worker)
+    services = Services(
+        accounts=accounts,
+        policies=policies,
+        applications=applications,
+        metrics=metrics,
+        strikes=strikes,
+        cases=cases,
+        notices=notices,
+        screening=Screening(engines.db, cases),
+        moderation=ModerationService(engines.db, cases, notices, strikes, targets),
+        worker=worker,
+    )
     engines.db.on_jobs = worker.wake
     connect(engines.db, services)
     return services
@@ -89,6 +115,7 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     errors.install(app)
     app.register_blueprint(account_routes)
     app.register_blueprint(metrics_routes)
+    app.register_blueprint(moderation_routes)
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/api/v1/openapi.json", view_func=_constant(lambda: openapi.document(app)), endpoint="openapi")
     return app
@@ -144,7 +171,3 @@ def _finish_request(response: Response) -> Response:
         response.headers.update(http.rate_headers(allowance))
     return response
 
-
-class _NoStrikes:
-    def active_strikes(self, account_id: str) -> int:
-        return 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import accounts as a
 import metrics as x
+import moderation as m
 from engines.sql import AnyDatabase
 from kernel.facts import Fact, Reaction
 
@@ -34,4 +35,10 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         a.CreatorApproved: Reaction(),
         a.CreatorRefused: Reaction(),
         x.EventsIngested: Reaction(),
+        m.Screened: Reaction(),
+        m.Reported: Reaction(),
+        m.CaseActed: Reaction(),
+        m.ActionUndone: Reaction(),
+        m.StrikeGiven: Reaction(),
+        m.NoticeSent: Reaction(),
     }

@@ -1,0 +1,31 @@
+"""What may stay: screening, reports, the review queue, actions with undo, strikes, notices, audit."""
+
+from moderation.facts import ActionUndone, CaseActed, NoticeSent, Reported, Screened, StrikeGiven
+from moderation.notices import Notices
+from moderation.queue import CaseQueue
+from moderation.schemas import ActionIn, CaseOut, NoticeOut, ReportIn
+from moderation.screening import Screening, Subject
+from moderation.service import ModerationService
+from moderation.strikes import StrikeBook
+from moderation.targets import Target, Targets
+
+__all__ = [
+    "ActionIn",
+    "ActionUndone",
+    "CaseActed",
+    "CaseOut",
+    "CaseQueue",
+    "ModerationService",
+    "NoticeOut",
+    "NoticeSent",
+    "Notices",
+    "ReportIn",
+    "Reported",
+    "Screened",
+    "Screening",
+    "StrikeBook",
+    "StrikeGiven",
+    "Subject",
+    "Target",
+    "Targets",
+]

@@ -1,0 +1,62 @@
+"""What happens in moderation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernel.facts import Fact
+
+
+@dataclass(frozen=True)
+class Screened(Fact):
+    """The rules read one version; `verdict` is approve, limit, hold or reject."""
+
+    kind: str
+    target_id: str
+    version: int
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reported(Fact):
+    case_id: str
+    kind: str
+    target_id: str
+
+
+@dataclass(frozen=True)
+class CaseActed(Fact):
+    """A moderator decided; what the action means for the target is the target's service's matter."""
+
+    action_id: str
+    case_id: str
+    kind: str
+    target_id: str
+    author_id: str
+    action: str
+    version: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class ActionUndone(Fact):
+    action_id: str
+    case_id: str
+    kind: str
+    target_id: str
+    author_id: str
+    action: str
+    version: int
+
+
+@dataclass(frozen=True)
+class StrikeGiven(Fact):
+    account_id: str
+    action_id: str
+
+
+@dataclass(frozen=True)
+class NoticeSent(Fact):
+    notice_id: str
+    account_id: str

@@ -1,0 +1,78 @@
+"""The review queue: one case per target, ordered by risk x reach x age, claimed with a lease."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, update
+
+from kernel.actor import Actor
+from kernel.db import Database, Write, insert_ignore
+from kernel.errors import Conflict, NotFound
+from kernel.ids import new_id
+from moderation.models import Case
+
+LEASE = timedelta(minutes=15)
+OPEN, CLOSED = "open", "closed"
+
+
+class CaseQueue:
+    """Opens, orders and leases cases."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def open(self, tx: Write, kind: str, target_id: str, author_id: str, risk: float, reach: int) -> Case:
+        """The target's case, opened or reopened; risk only rises while it is open."""
+        row = {
+            "id": new_id("case", tx.now),
+            "kind": kind,
+            "target_id": target_id,
+            "author_id": author_id,
+            "status": OPEN,
+            "risk": 0.0,
+            "reach": reach,
+            "reports": 0,
+            "opened_at": tx.now,
+        }
+        insert_ignore(tx.session, Case.__table__, row)
+        mine = select(Case).where(Case.kind == kind, Case.target_id == target_id)
+        case = tx.session.scalars(mine.with_for_update().execution_options(populate_existing=True)).one()
+        if case.status == CLOSED:
+            case.status, case.opened_at, case.risk, case.claimed_by, case.claimed_until = OPEN, tx.now, 0.0, None, None
+        case.risk, case.reach = max(case.risk, risk), max(case.reach, reach)
+        tx.session.flush()
+        return case
+
+    def claim(self, actor: Actor, case_id: str) -> None:
+        """Take a case for 15 minutes, or renew; `case.claimed` when somebody else has it."""
+        moderator = actor.require("moderator", "admin")
+        self.db.write(lambda tx: self.take(tx, moderator, case_id))
+
+    def take(self, tx: Write, moderator: str, case_id: str) -> None:
+        free = or_(Case.claimed_by.is_(None), Case.claimed_by == moderator, Case.claimed_until < tx.now)
+        lease = {"claimed_by": moderator, "claimed_until": tx.now + LEASE}
+        taken = tx.session.execute(
+            update(Case).where(Case.id == case_id, Case.status == OPEN, free).values(lease).returning(Case.id)
+        ).all()
+        if taken:
+            return
+        case = tx.session.get(Case, case_id, populate_existing=True)
+        if case is None:
+            raise NotFound("case.not_found", "There is no such case.")
+        if case.status != OPEN:
+            raise Conflict("case.closed", "This case is closed.")
+        raise Conflict("case.claimed", "Somebody else is working on this case.", claimed_by=case.claimed_by)
+
+    def release(self, actor: Actor, case_id: str) -> None:
+        """Give a case back to the queue."""
+        moderator = actor.require("moderator", "admin")
+        mine = update(Case).where(Case.id == case_id, Case.claimed_by == moderator)
+        self.db.write(lambda tx: tx.session.execute(mine.values(claimed_by=None, claimed_until=None)))
+
+
+def priority(risk: float, reach: int, opened_at: datetime, at: datetime) -> float:
+    """Risk x reach x age: reach counts by its logarithm, and a day of waiting weighs as much as the case itself."""
+    days = max(0.0, (at - opened_at).total_seconds()) / 86_400
+    return risk * (1 + math.log1p(reach)) * (1 + days)

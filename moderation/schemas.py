@@ -1,0 +1,150 @@
+"""What comes in and goes out of moderation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from kernel.text import Id, Line, Prose
+
+Kind = Literal["note", "comment", "product", "room", "account"]
+Reason = Literal["spam", "counterfeit", "misleading", "offensive", "dangerous", "private_data", "copyright", "other"]
+ActionName = Literal["approve", "limit", "hide", "reject", "remove"]
+RISK: dict[str, float] = {
+    "dangerous": 0.9,
+    "private_data": 0.8,
+    "counterfeit": 0.8,
+    "offensive": 0.6,
+    "misleading": 0.5,
+    "copyright": 0.5,
+    "spam": 0.4,
+    "other": 0.3,
+}
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class TargetRef(Schema):
+    kind: Kind
+    id: Id
+
+
+class ReportIn(Schema):
+    target: TargetRef
+    reason: Reason
+    text: Annotated[Prose, StringConstraints(max_length=1000)] = ""
+
+
+class ReportOut(Schema):
+    id: str
+    target: TargetRef
+    reason: Reason
+    created_at: str
+
+
+class CaseQuery(Schema):
+    status: Literal["open", "closed"] = "open"
+    kind: Kind | None = None
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class ReportLine(Schema):
+    reason: str
+    text: str
+    created_at: str
+
+
+class ActionOut(Schema):
+    id: str
+    action: ActionName
+    version: int
+    reason: str
+    actor_id: str
+    created_at: str
+    undone_at: str | None = None
+
+
+class TargetOut(Schema):
+    kind: Kind
+    id: str
+    author_id: str
+    title: str
+    text: str
+    version: int
+    url: str
+
+
+class CaseOut(Schema):
+    """`target` is null when the thing is gone. `hits` are the screening rules that matched its newest version."""
+
+    id: str
+    kind: Kind
+    target_id: str
+    author_id: str
+    status: Literal["open", "closed"]
+    priority: float
+    risk: float
+    reach: int
+    reports: int
+    opened_at: str
+    claimed_by: str | None
+    claimed_until: str | None
+    target: TargetOut | None = None
+    report_lines: list[ReportLine] = []
+    hits: list[dict[str, Any]] = []
+    actions: list[ActionOut] = []
+
+
+class CasePage(Schema):
+    items: list[CaseOut]
+    next_cursor: str | None
+
+
+class ActionIn(Schema):
+    """`version` is the version the moderator saw; `strike` counts against the author."""
+
+    action: ActionName
+    version: Annotated[int, Field(ge=0)]
+    reason: Line
+    strike: bool = False
+
+
+class UndoIn(Schema):
+    reason: Line
+
+
+class NoticeOut(Schema):
+    id: str
+    kind: str
+    data: dict[str, Any]
+    created_at: str
+    read_at: str | None
+
+
+class NoticePage(Schema):
+    items: list[NoticeOut]
+    next_cursor: str | None
+    unread: int
+
+
+class PageQuery(Schema):
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class AuditLine(Schema):
+    id: str
+    actor_id: str
+    what: str
+    target_id: str
+    data: dict[str, Any]
+    created_at: str
+
+
+class AuditPage(Schema):
+    items: list[AuditLine]
+    next_cursor: str | None

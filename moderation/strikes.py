@@ -1,0 +1,48 @@
+"""Strikes: what counts against an account, for a while."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+
+from kernel.db import Database, Write
+from kernel.ids import new_id
+from kernel.policy import Policies
+from moderation.facts import StrikeGiven
+from moderation.models import Strike
+
+
+class StrikeBook:
+    """Gives, revokes and counts strikes; policy `strike.decay_days` says how long one counts."""
+
+    def __init__(self, db: Database, policies: Policies) -> None:
+        self.db = db
+        self.policies = policies
+        policies.declare("strike.decay_days", 90, low=1, high=3650)
+
+    def give(self, tx: Write, account_id: str, action_id: str) -> None:
+        days = self.policies.get(tx.session, "strike.decay_days")
+        strike = Strike(
+            id=new_id("strike", tx.now),
+            account_id=account_id,
+            action_id=action_id,
+            created_at=tx.now,
+            decays_at=tx.now + timedelta(days=days),
+        )
+        tx.session.add(strike)
+        tx.record(StrikeGiven(account_id, action_id))
+
+    def revoke(self, tx: Write, action_id: str) -> None:
+        """The action was undone, so its strike never counted."""
+        standing = update(Strike).where(Strike.action_id == action_id, Strike.revoked_at.is_(None))
+        tx.session.execute(standing.values(revoked_at=tx.now))
+
+    def active_strikes(self, account_id: str) -> int:
+        """How many strikes still count."""
+        now = self.db.clock.now()
+        counting = select(func.count()).where(
+            Strike.account_id == account_id, Strike.revoked_at.is_(None), Strike.decays_at > now
+        )
+        with self.db.read() as session:
+            return session.scalar(counting) or 0

@@ -1,0 +1,32 @@
+"""What moderation must know about a thing it judges; answered from above by whoever owns the thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kernel.actor import Actor
+
+KINDS = ("note", "comment", "product", "room", "account")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A thing under review. `reach` is how many people it has reached so far; `version` is what acting must name."""
+
+    kind: str
+    id: str
+    author_id: str
+    title: str
+    text: str
+    version: int
+    url: str
+    reach: int = 0
+
+
+class Targets(Protocol):
+    """Looks things up across services."""
+
+    def describe(self, viewer: Actor, kind: str, target_id: str) -> Target | None:
+        """The thing as `viewer` may see it (staff sees all), or None."""
+        ...

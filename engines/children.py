@@ -120,7 +120,8 @@ def _log_file(output: Path) -> BinaryIO:
 class Kept:
     """A child that is started again when it dies, at most `restarts` times within `within` seconds, then given up.
 
-    `start` makes the child, `ended(gave_up)` is called when it ended by itself with 0 or was given up.
+    `start` makes the child, `ended(gave_up)` is called when it ended by itself with 0 or was given up. One that is
+    `lasting` is started again after a 0, too, which does not count as a death.
     """
 
     def __init__(
@@ -131,9 +132,10 @@ class Kept:
         *,
         restarts: int = 5,
         within: float = 60.0,
+        lasting: bool = False,
     ) -> None:
         self._name, self._start, self._ended = name, start, ended
-        self._within = within
+        self._within, self._lasting = within, lasting
         self._deaths: deque[float] = deque(maxlen=restarts + 1)
         self._stopping = threading.Event()
         self._turn = threading.Lock()
@@ -155,10 +157,12 @@ class Kept:
             code = self.child.wait()
             if self._stopping.is_set():
                 break
-            if code == 0 or self._spent():
+            if not self._goes_on(code):
                 self._finish(code)
                 break
-            log.warning("%s ended with %s and is started again", self._name, code)
+            log.log(
+                logging.WARNING if code else logging.INFO, "%s ended with %s and is started again", self._name, code
+            )
             self._stopping.wait(min(0.1 * 2 ** len(self._deaths), 5.0))
             if not self._again():
                 break
@@ -169,6 +173,9 @@ class Kept:
             log.error("%s ended with %s too often and is given up", self._name, code)
         self.running = False
         self._ended(code != 0)
+
+    def _goes_on(self, code: int | None) -> bool:
+        return self._lasting if code == 0 else not self._spent()
 
     def _spent(self) -> bool:
         """Count a death: True when there were more than allowed within the time."""

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 PLAYLIST, POSTER = "index.m3u8", "poster.jpg"
 STREAM_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 SERVED = re.compile(r"index\.m3u8|poster\.jpg|seg-\d{1,18}\.ts")
-REMOTE = ("rtmp", "rtmps", "srt")
+INGEST = "srt"
 POSTER_SECONDS = 10.0
 FLAGS = "delete_segments+program_date_time+independent_segments+temp_file+omit_endlist"
 
@@ -63,8 +63,8 @@ class FfmpegMedia:
     def start(self, stream_id: str, source: str = "test") -> Stream:
         """Begin or take up a broadcast; one that runs is left as it is. The playlist follows a moment later: `ready`.
 
-        `source` is `test`, a file's absolute path, rtmp(s):// or srt://: the operator's word, never a viewer's.
-        Raises `Invalid`.
+        `source` is `test`, a file's absolute path, or `srt://HOST:PORT?mode=listener&passphrase=KEY`, where a camera
+        that knows the key may come and go: the operator's word, never a viewer's. Raises `Invalid`.
         """
         folder = self._stream_folder(stream_id)
         _check_source(source)
@@ -149,7 +149,14 @@ class FfmpegMedia:
     def _keep(self, broadcast: _Broadcast) -> Kept:
         folder = broadcast.stream.folder
         name = f"ffmpeg-{broadcast.stream.id}"
-        return Kept(name, lambda: self._spawn(broadcast), lambda _: self._ended(folder), restarts=self._restarts)
+        lasting = urlsplit(broadcast.source).scheme == INGEST
+        return Kept(
+            name,
+            lambda: self._spawn(broadcast),
+            lambda _: self._ended(folder),
+            restarts=self._restarts,
+            lasting=lasting,
+        )
 
     def _ended(self, folder: Path) -> None:
         hls.close(folder / PLAYLIST)
@@ -207,10 +214,8 @@ def _words(line: str) -> list[str]:
 
 
 def _check_source(source: str) -> None:
-    if source != "test" and not _is_file(source) and urlsplit(source).scheme not in REMOTE:
-        raise Invalid(
-            "stream.source", f"A stream comes from test, a file, or {', '.join(f'{name}://' for name in REMOTE)}."
-        )
+    if source != "test" and not _is_file(source) and urlsplit(source).scheme != INGEST:
+        raise Invalid("stream.source", "A stream comes from test, a file, or srt://.")
 
 
 def _is_file(source: str) -> bool:

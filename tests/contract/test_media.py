@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -196,6 +197,51 @@ def test_file_plays_to_its_end(media: FfmpegMedia, tmp_path: Path) -> None:
     assert frames(folder / shown.segments[0])["0"] == 25
 
 
+def push(url: str) -> int:
+    """A camera: two seconds of picture and sound over SRT; ffmpeg's exit code."""
+    command = [FFMPEG, "-nostdin", "-loglevel", "error", "-re"]
+    command += [
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=320x240:r=10:d=2",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=d=2",
+        "-f",
+        "mpegts",
+        url,
+    ]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
+
+
+def test_camera_with_the_key_is_shown_and_may_come_back_and_one_without_is_refused(
+    media: FfmpegMedia, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        address = f"srt://127.0.0.1:{holder.getsockname()[1]}"
+    folder = media.start("room_1", f"{address}?mode=listener&passphrase=the-key-of-room-1").folder
+    assert push(f"{address}?passphrase=another-key-altogether") != 0
+    assert media.running("room_1")
+    assert media.media_at("room_1") is None
+
+    assert push(f"{address}?passphrase=the-key-of-room-1") == 0
+    assert media.ready("room_1"), (folder / "ffmpeg.log").read_text()
+    first = playlist(media)
+    counted = frames(folder / first.segments[0])
+    assert counted["0"] > 0
+    assert counted["1"] > 0
+
+    assert push(f"{address}?passphrase=the-key-of-room-1") == 0
+    assert eventually(lambda: playlist(media).next_sequence > first.next_sequence)
+    assert not playlist(media).ended
+    assert "#EXT-X-DISCONTINUITY\n" in (folder / "index.m3u8").read_text()
+    media.stop("room_1")
+    assert playlist(media).ended
+
+
 def test_source_that_never_works_is_given_up(tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"not a film")
@@ -277,7 +323,7 @@ def test_file_gives_nothing_but_playlist_segments_and_poster(media: FfmpegMedia,
     [("../up", "test", "stream.id"), ("", "test", "stream.id"), ("room_1", "relative.mp4", "stream.source")]
     + [
         ("room_1", source, "stream.source")
-        for source in ("/absent", "-help", "file:///etc/passwd", "http://h/x", "concat:a")
+        for source in ("/absent", "-help", "file:///etc/passwd", "http://h/x", "rtmp://h/x", "concat:a")
     ],
 )
 def test_bad_id_or_source_is_refused_and_starts_nothing(

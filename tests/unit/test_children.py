@@ -173,6 +173,21 @@ def test_kept_child_that_ends_well_is_not_started_again(tmp_path: Path) -> None:
     assert gave_up == [False]
 
 
+def test_lasting_child_that_ends_well_is_started_again(tmp_path: Path) -> None:
+    third = threading.Event()
+    started: list[Child] = []
+
+    def start() -> Child:
+        started.append(spawn(["/bin/sh", "-c", "exit 0"], output=tmp_path / "log", cwd=tmp_path))
+        if len(started) == 3:
+            third.set()
+        return started[-1]
+
+    kept = Kept("camera", start, restarts=0, lasting=True)
+    assert third.wait(20)
+    kept.stop()
+
+
 def test_stopped_child_is_not_started_again(tmp_path: Path) -> None:
     started: list[Child] = []
 

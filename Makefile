@@ -1,0 +1,59 @@
+# Two commands do everything on a fresh machine with Python 3.11: `make demo` and `make test`.
+#
+# PyTorch: where pip would bring the CUDA build (4.7 GB), name a CPU index: `make demo TORCH_INDEX=URL`.
+PYTHON ?= python3
+PORT ?= 8000
+RESET ?=
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
+
+.PHONY: demo test setup setup-test lint bench-http clean
+
+demo: setup
+	@$(BIN)/offshelf demo --port $(PORT) $(if $(RESET),--reset,)
+
+setup: $(VENV)/.installed $(VENV)/.frontend
+
+setup-test: setup $(VENV)/.tests $(VENV)/.chromium
+
+test: setup-test lint
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > $(VENV)/import-contracts.log || (cat $(VENV)/import-contracts.log; exit 1)
+
+bench-http: setup-test
+	@$(BIN)/python -m bench.http
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Offshelf needs Python 3.11 or newer; name one: make PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing Offshelf and what it needs into $(VENV) (about a minute with a warm package cache)"
+	@$(PIP) $(TORCH) torch
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.frontend: $(VENV)/.installed web/frontend/package-lock.json
+	@echo "Fetching the pages' packages"
+	@$(BIN)/python web/frontend/build.py
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.installed
+	@$(PIP) --editable '.[test]'
+	@touch $@
+
+# The browser test needs Chromium; where it cannot be installed, the test skips and says so.
+$(VENV)/.chromium: $(VENV)/.tests
+	@command -v chromium >/dev/null || bash .ci/chromium || echo "Chromium is not here and cannot be installed; browser tests will skip."
+	@touch $@
+
+clean:
+	rm -rf $(VENV) var

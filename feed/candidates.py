@@ -1,0 +1,157 @@
+"""The feed's own copy of what may be recalled: written when notes change and when people respond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import delete, select, update
+
+from feed import quality
+from feed.models import Candidate, CandidateTopic, Taste
+from kernel.db import Database, Write, insert_ignore, upsert
+
+TASTE_HALF_LIFE_DAYS = 14.0
+TASTE_OF = {"opened": 0.3, "liked": 1.0, "saved": 1.5, "commented": 1.2, "followed": 1.0, "not_interested": -2.0}
+
+
+class Notes(Protocol):
+    """What the feed reads of notes."""
+
+    def contents(self, ids: Sequence[str]) -> dict[str, Any]: ...
+
+
+class Candidates:
+    """Keeps `feed_candidates`, `feed_topics` and `tastes` true. Jobs call it with ids; it re-reads the notes."""
+
+    def __init__(self, db: Database, notes: Notes) -> None:
+        self.db = db
+        self.notes = notes
+
+    def refresh(self, note_ids: Sequence[str]) -> None:
+        """Write or drop candidates so that they say what the notes say now."""
+        contents = self.notes.contents(note_ids)
+        self.db.write(lambda tx: self._refresh(tx, note_ids, contents))
+
+    def _refresh(self, tx: Write, note_ids: Sequence[str], contents: dict[str, Any]) -> None:
+        for note_id in note_ids:
+            content = contents.get(note_id)
+            if content is None or content.status != "public" or content.hidden or content.deleted:
+                self.drop(tx, note_id)
+            else:
+                self._put(tx, content)
+
+    def _put(self, tx: Write, content: Any) -> None:
+        signals = quality.ContentSignals(content.title, content.text, content.image_count, len(content.topics))
+        parts = quality.content_parts(signals)
+        score = quality.content_score(parts)
+        before = tx.session.get(Candidate, content.id, populate_existing=True, with_for_update=True)
+        response = _response(before) if before else quality.Response()
+        row: dict[str, Any] = {
+            "note_id": content.id,
+            "author_id": content.author_id,
+            "published_at": content.published_at or tx.now,
+            "topics": list(content.topics),
+            "commercial": content.has_product,
+            "fingerprint": quality.fingerprint(content.title, content.text),
+            "content": score,
+            "parts": parts,
+            "quality": quality.quality(score, response),
+            "eligible": _eligible(score, response),
+        }
+        counters = {"exposures": 0, "examined": 0.0, "responses": 0.0}
+        upsert(tx.session, Candidate.__table__, {**row, **counters}, ["note_id"], row)
+        tx.session.execute(delete(CandidateTopic).where(CandidateTopic.note_id == content.id))
+        if row["eligible"]:
+            topics = [{"topic": t, "note_id": content.id, "quality": row["quality"]} for t in _topics(content.topics)]
+            insert_ignore(tx.session, CandidateTopic.__table__, topics) if topics else None
+
+    def drop(self, tx: Write, note_id: str) -> None:
+        """Out of recall within the commit that takes a note down (its counters stay, for when it comes back)."""
+        tx.session.execute(update(Candidate).where(Candidate.note_id == note_id).values(eligible=False))
+        tx.session.execute(delete(CandidateTopic).where(CandidateTopic.note_id == note_id))
+
+    def respond(self, tx: Write, person: str, note_id: str, act: str, sign: int = 1) -> None:
+        """Somebody opened, liked, saved or commented (sign -1: took it back): the note's score and the person's taste move."""
+        candidate = tx.session.get(Candidate, note_id, populate_existing=True, with_for_update=True)
+        if candidate is None:
+            return
+        if person != candidate.author_id:
+            candidate.responses = max(0.0, candidate.responses + sign * quality.RESPONSE_WEIGHTS[act])
+            rescore(candidate)
+        about = [f"topic:{topic}" for topic in _topics(candidate.topics)] + [f"author:{candidate.author_id}"]
+        tx.session.flush()
+        self.taste(tx, person, about, sign * TASTE_OF[act])
+
+    def taste(self, tx: Write, person: str, about: Sequence[str], change: float) -> None:
+        """Move a person's taste; what was there before has decayed by its half-life."""
+        mine = (
+            select(Taste)
+            .where(Taste.person == person, Taste.about.in_(about))
+            .execution_options(populate_existing=True)
+        )
+        known = {taste.about: taste for taste in tx.session.scalars(mine)}
+        for name in dict.fromkeys(about):
+            before = decayed(known[name].weight, known[name].updated_at, tx.now) if name in known else 0.0
+            row = {"weight": before + change, "updated_at": tx.now}
+            upsert(tx.session, Taste.__table__, {"person": person, "about": name, **row}, ["person", "about"], row)
+
+    def exposed(self, tx: Write, shown: Sequence[tuple[str, int]]) -> None:
+        """Count exposures (note id, position). A response counts against how likely the position is looked at."""
+        for note_id, position in sorted(shown):
+            weight = quality.examination(position)
+            change = {"exposures": Candidate.exposures + 1, "examined": Candidate.examined + weight}
+            tx.session.execute(
+                update(Candidate)
+                .where(Candidate.note_id == note_id)
+                .values(change)
+                .execution_options(synchronize_session=False)
+            )
+
+    def rescore_all(self, progress: Callable[[int], None] = lambda done: None) -> int:
+        """Bring every quality up to date with its counters; a periodic job. How many changed."""
+        with self.db.read() as session:
+            ids = list(session.scalars(select(Candidate.note_id).order_by(Candidate.note_id)))
+        changed = 0
+        for start in range(0, len(ids), 200):
+            chunk = ids[start : start + 200]
+            changed += self.db.write(lambda tx, chunk=chunk: _rescore(tx, chunk))  # type: ignore[misc]
+            progress(min(len(ids), start + 200))
+        return changed
+
+
+def rescore(candidate: Candidate) -> bool:
+    """Recompute one candidate's quality from its counters; whether it changed."""
+    before = (candidate.quality, candidate.eligible)
+    response = _response(candidate)
+    candidate.quality = quality.quality(candidate.content, response)
+    candidate.eligible = candidate.eligible and _eligible(candidate.content, response)
+    return before != (candidate.quality, candidate.eligible)
+
+
+def _rescore(tx: Write, ids: Sequence[str]) -> int:
+    rows = tx.session.scalars(select(Candidate).where(Candidate.note_id.in_(ids)).with_for_update()).all()
+    changed = [row for row in rows if rescore(row)]
+    for row in changed:
+        topics = update(CandidateTopic).where(CandidateTopic.note_id == row.note_id)
+        tx.session.execute(topics.values(quality=row.quality))
+    return len(changed)
+
+
+def decayed(weight: float, since: datetime, now: datetime) -> float:
+    """A taste after its half-life."""
+    days: float = (now - since).total_seconds() / 86_400
+    return float(weight * 0.5 ** (days / TASTE_HALF_LIFE_DAYS))
+
+
+def _response(candidate: Candidate) -> quality.Response:
+    return quality.Response(candidate.examined, candidate.responses, candidate.exposures)
+
+
+def _eligible(content: float, response: quality.Response) -> bool:
+    return content >= quality.FLOOR and quality.tier(response) != "stopped"
+
+
+def _topics(topics: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(topic.casefold()[:80] for topic in topics))

@@ -1,0 +1,16 @@
+"""What happens in the feed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernel.facts import Fact
+
+
+@dataclass(frozen=True)
+class FeedbackGiven(Fact):
+    """A person said what they want less of."""
+
+    person: str
+    kind: str
+    target_id: str

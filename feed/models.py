@@ -1,0 +1,93 @@
+"""The tables of the feed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Float, Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.db import Base, Instant, Json
+
+_ID = String(48)
+
+
+class Candidate(Base):
+    """What recall knows of a public note. No price, discount, payment or follower count has a column here."""
+
+    __tablename__ = "feed_candidates"
+    __table_args__ = (
+        Index("ix_feed_candidates_quality", "eligible", "quality"),
+        Index("ix_feed_candidates_fresh", "eligible", "exposures", "published_at"),
+        Index("ix_feed_candidates_author", "author_id", "published_at"),
+    )
+
+    note_id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    author_id: Mapped[str] = mapped_column(_ID)
+    published_at: Mapped[datetime] = mapped_column(Instant)
+    topics: Mapped[list[str]] = mapped_column(Json)
+    commercial: Mapped[bool]
+    fingerprint: Mapped[str] = mapped_column(String(32))
+    content: Mapped[float] = mapped_column(Float)
+    parts: Mapped[dict[str, float]] = mapped_column(Json)
+    quality: Mapped[float] = mapped_column(Float)
+    eligible: Mapped[bool]
+    exposures: Mapped[int] = mapped_column(Integer, default=0)
+    examined: Mapped[float] = mapped_column(Float, default=0.0)
+    responses: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class CandidateTopic(Base):
+    """From a topic to its best notes."""
+
+    __tablename__ = "feed_topics"
+    __table_args__ = (Index("ix_feed_topics_best", "topic", "quality"),)
+
+    topic: Mapped[str] = mapped_column(String(80), primary_key=True)
+    note_id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    quality: Mapped[float] = mapped_column(Float)
+
+
+class Taste(Base):
+    """What a person has shown to like: `topic:...` or `author:...`, decaying with a half-life."""
+
+    __tablename__ = "tastes"
+    __table_args__ = (Index("ix_tastes_person", "person", "weight"),)
+
+    person: Mapped[str] = mapped_column(_ID, primary_key=True)
+    about: Mapped[str] = mapped_column(String(100), primary_key=True)
+    weight: Mapped[float] = mapped_column(Float)
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Feedback(Base):
+    """What a person wants less of."""
+
+    __tablename__ = "feedback"
+
+    person: Mapped[str] = mapped_column(_ID, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(24), primary_key=True)
+    target: Mapped[str] = mapped_column(String(100), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Exposure(Base):
+    """One item really shown to one person at one position, and how it was chosen. Cannot be recovered later."""
+
+    __tablename__ = "exposures"
+    __table_args__ = (Index("ix_exposures_person", "person", "shown_at"), Index("ix_exposures_item", "item_id"))
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    person: Mapped[str | None] = mapped_column(_ID)
+    placement: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(8))
+    item_id: Mapped[str] = mapped_column(_ID)
+    author_id: Mapped[str] = mapped_column(_ID)
+    state: Mapped[str] = mapped_column(_ID)
+    position: Mapped[int] = mapped_column(Integer)
+    commercial: Mapped[bool]
+    policy_version: Mapped[str] = mapped_column(String(64))
+    propensity: Mapped[float] = mapped_column(Float)
+    why: Mapped[dict[str, Any]] = mapped_column(Json)
+    shown_at: Mapped[datetime] = mapped_column(Instant)

@@ -1,0 +1,295 @@
+"""What to show next: recall, rank, rules, present; every exposure is logged with how it was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from accounts import AccountService
+from feed import quality, ranking
+from feed.candidates import TASTE_OF, Candidates
+from feed.facts import FeedbackGiven
+from feed.models import Candidate, Exposure, Feedback
+from feed.ranking import Draw, Item
+from feed.recall import Person, read_person, recall_notes
+from feed.rules import page_rules
+from feed.schemas import FeedbackIn, FeedPage, QualityOut, RankingInputs, Why
+from kernel import cursors
+from kernel.actor import Actor
+from kernel.clock import rfc3339
+from kernel.db import Database, Write, insert_ignore
+from kernel.errors import FieldError, Forbidden, Invalid, Malformed, NotFound
+from kernel.ids import new_id
+from kernel.policy import Policies
+from live import RoomService
+from notes import NoteService
+
+ROOM_QUALITY = 0.6
+"""A live room's prior on the shared scale until its own responses say more."""
+
+
+MOST_ROOMS = 200
+
+
+class FeedService:
+    """`random` gives the generator of a draw; tests pass a seeded one."""
+
+    def __init__(
+        self,
+        db: Database,
+        accounts: AccountService,
+        notes: NoteService,
+        rooms: RoomService,
+        candidates: Candidates,
+        policies: Policies,
+        random: Callable[[], Random] = Random,
+    ) -> None:
+        self.db = db
+        self.accounts = accounts
+        self.notes = notes
+        self.rooms = rooms
+        self.candidates = candidates
+        self.policies = policies
+        self._random = random
+        policies.declare("feed.commercial_cap", 2, low=0, high=5)
+        policies.declare("feed.guarantee_share", 0.2, low=0.0, high=0.5)
+
+    # -- the recommended feed -------------------------------------------------------------------------------------
+
+    def page(self, actor: Actor, cursor: str | None, limit: int) -> FeedPage:
+        """The next items for this person. What was shown is logged, so a page is never served twice; the cursor
+        carries the position."""
+        start = (cursors.decode(cursor, int) or (0,))[0]
+        now = self.db.clock.now()
+        with self.db.read() as session:
+            person = read_person(session, actor.person, now)
+            cap = self.policies.get(session, "feed.commercial_cap")
+            share = self.policies.get(session, "feed.guarantee_share")
+        if person.fewer_products:
+            cap = min(cap, 1)
+        items = self._recall(actor, person)
+        draws, cards = self._fill(actor, person, items, limit, now, cap, share)
+        ids = self._log(actor, draws, start, "feed", now)
+        shown = [_present(cards[d.item.id], ids[d.item.id], start + n, "feed") for n, d in enumerate(draws, 1)]
+        more = cursors.encode(start + len(draws)) if len(draws) == limit else None
+        return FeedPage(items=shown, next_cursor=more)
+
+    def _recall(self, actor: Actor, person: Person) -> list[Item]:
+        following = self.accounts.following_ids(actor.account_id) if actor.account_id else []
+        with self.db.read() as session:
+            items = recall_notes(session, person, following)
+        followed = set(following)
+        items = [replace(i, affinity=_followed(i.affinity)) if i.author_id in followed else i for i in items]
+        return items + self._rooms(actor, person)
+
+    def _rooms(self, actor: Actor, person: Person) -> list[Item]:
+        items = []
+        for room in self.rooms.contents(self.rooms.live_ids(limit=MOST_ROOMS)).values():
+            if room.started_at is None:
+                continue
+            state = rfc3339(room.started_at)  # the next broadcast of the same room is new again
+            seen = (room.id, state) in person.seen
+            if seen or room.host_id in person.hidden_authors or room.id in person.not_interested:
+                continue
+            if room.host_id == actor.account_id:
+                continue
+            affinity = person.tastes.get(f"author:{room.host_id}", 0.0)
+            items.append(
+                Item(
+                    id=room.id,
+                    kind="room",
+                    author_id=room.host_id,
+                    quality=ROOM_QUALITY,
+                    affinity=affinity / (1 + abs(affinity)),
+                    since=room.started_at,
+                    commercial=room.has_product,
+                    fingerprint=room.id,
+                    state=state,
+                    source="live",
+                )
+            )
+        return items
+
+    def _fill(
+        self, actor: Actor, person: Person, items: Sequence[Item], limit: int, now: datetime, cap: int, share: float
+    ) -> tuple[list[Draw], dict[str, Any]]:
+        """Rank, ask the owners what this viewer may see, arrange by the rules; what is invisible is left out first,
+        so a page is not shortened by it."""
+        scored = sorted(items, key=lambda item: (not item.guaranteed, -ranking.score(item, now)))
+        reserve = scored[: max(200, 4 * limit)]
+        cards = self._cards(actor, reserve)
+        visible = [item for item in reserve if item.id in cards]
+        rules = page_rules(person.before, cap)
+        draws = ranking.arrange(visible, limit, now, self._random(), rules, share)
+        return draws, cards
+
+    def _cards(self, actor: Actor, items: Sequence[Item]) -> dict[str, Any]:
+        notes = [item.id for item in items if item.kind == "note"]
+        rooms = [item.id for item in items if item.kind == "room"]
+        found: dict[str, Any] = {card.id: card for card in self.notes.cards(actor, notes, "feed")}
+        if rooms:
+            found |= {card.id: card for card in self.rooms.cards(actor, rooms)}
+        return found
+
+    def _log(self, actor: Actor, draws: Sequence[Draw], start: int, placement: str, now: datetime) -> dict[str, str]:
+        if not draws:
+            return {}
+        rows = [self._exposure(actor, draw, start + n, placement, now) for n, draw in enumerate(draws, 1)]
+        shown = [(draw.item.id, n) for n, draw in enumerate(draws, 1) if draw.item.kind == "note"]
+
+        def write(tx: Write) -> None:
+            tx.session.execute(Exposure.__table__.insert(), rows)  # type: ignore[attr-defined]
+            if not actor.synthetic:  # what a bot is shown says nothing about how people respond
+                self.candidates.exposed(tx, shown)
+
+        self.db.write(write)
+        return {row["item_id"]: row["id"] for row in rows}
+
+    def _exposure(self, actor: Actor, draw: Draw, position: int, placement: str, now: datetime) -> dict[str, Any]:
+        item = draw.item
+        parts = {"quality": round(item.quality, 4), "affinity": round(item.affinity, 4)}
+        return {
+            "id": new_id("expo", now),
+            "person": actor.person,
+            "placement": placement,
+            "kind": item.kind,
+            "item_id": item.id,
+            "author_id": item.author_id,
+            "state": item.state,
+            "position": position,
+            "commercial": item.commercial,
+            "policy_version": ranking.POLICY,
+            "propensity": draw.propensity,
+            "why": {"source": item.source, "about": item.about, "score": round(draw.score, 6), "parts": parts},
+            "shown_at": now,
+        }
+
+    # -- the following feed ---------------------------------------------------------------------------------------
+
+    def following(self, actor: Actor, cursor: str | None, limit: int) -> FeedPage:
+        """Everything by whom the caller follows, newest first: complete, and never padded."""
+        account_id = actor.require_account()
+        before = cursors.decode(cursor, str, str)
+        position = None if before is None else (_instant(before[0]), before[1])
+        authors = self.accounts.following_ids(account_id)
+        cards: list[Any] = []
+        while len(cards) <= limit:
+            ids = self.notes.by_authors(actor, authors, position, limit + 1)
+            if not ids:
+                break
+            at = {note_id: published_at for published_at, note_id in ids}
+            cards += [(at[card.id], card) for card in self.notes.cards(actor, [i for _, i in ids], "following")]
+            position = ids[-1]
+        page = cards[:limit]
+        more = cursors.encode(page[-1][0].isoformat(), page[-1][1].id) if len(cards) > limit else None
+        items = [{**card.model_dump(mode="json"), "placement": "following", "recommended": False} for _, card in page]
+        return FeedPage(items=items, next_cursor=more)
+
+    # -- asking why -----------------------------------------------------------------------------------------------
+
+    def why(self, actor: Actor, exposure_id: str) -> Why:
+        """Why the caller saw this; only the person it was shown to may ask."""
+        with self.db.read() as session:
+            row = session.get(Exposure, exposure_id)
+        if row is None or row.person is None or row.person not in (actor.account_id, actor.device_id):
+            raise NotFound("exposure.not_found", "This was not shown to you.")
+        return Why(
+            exposure_id=row.id,
+            kind=row.kind,  # type: ignore[arg-type]
+            item_id=row.item_id,
+            placement=row.placement,
+            position=row.position,
+            reason=row.why["source"],
+            about=row.why["about"],
+            score=row.why["score"],
+            parts=row.why["parts"],
+            commercial=row.commercial,
+            policy_version=row.policy_version,
+            propensity=row.propensity,
+            shown_at=rfc3339(row.shown_at),
+        )
+
+    def feedback(self, actor: Actor, form: FeedbackIn) -> None:
+        """Less of this from the very next page on."""
+        person = actor.person
+        if person is None:
+            raise Forbidden("device.required", "Feedback needs an account or a device it belongs to.")
+        if form.target is None and form.kind != "fewer_products":
+            raise Invalid(
+                "feedback.target_missing", "Say what about.", [FieldError("target", "field.missing", "an id")]
+            )
+        target = form.target or ""
+
+        def write(tx: Write) -> None:
+            row = {"person": person, "kind": form.kind, "target": target, "created_at": tx.now}
+            if not insert_ignore(tx.session, Feedback.__table__, row):
+                return
+            candidate = tx.session.get(Candidate, target) if form.kind == "not_interested" else None
+            if candidate is not None:
+                about = [f"topic:{topic.casefold()[:80]}" for topic in candidate.topics]
+                self.candidates.taste(tx, person, about, TASTE_OF["not_interested"])
+            tx.record(FeedbackGiven(person, form.kind, target))
+
+        self.db.write(write)
+
+    def opened(self, actor: Actor, note_id: str) -> None:
+        """A person opened a note; it counts as a weak response."""
+        person = actor.person
+        if person is not None and not actor.synthetic:
+            self.db.write(lambda tx: self.candidates.respond(tx, person, note_id, "opened"))
+
+    def quality(self, actor: Actor, note_id: str) -> QualityOut:
+        """What a note's score is made of and what would move it; for its author."""
+        with self.db.read() as session:
+            row = session.get(Candidate, note_id)
+        if row is None or (row.author_id != actor.account_id and not actor.has("admin", "moderator")):
+            raise NotFound("note.not_found", "There is no such note of yours in the feed.")
+        response = quality.Response(row.examined, row.responses, row.exposures)
+        below = row.content < quality.FLOOR
+        return QualityOut(
+            note_id=note_id,
+            quality=row.quality,
+            floor=quality.FLOOR,
+            recommended=row.eligible,
+            tier="below_floor" if below else quality.tier(response),  # type: ignore[arg-type]
+            content=row.content,
+            parts={name: round(value, 4) for name, value in row.parts.items()},
+            exposures=row.exposures,
+            examined=round(row.examined, 2),
+            responses=round(row.responses, 2),
+            guarantee=quality.GUARANTEE,
+            advice=quality.advice(row.parts, row.content),
+        )
+
+    def ranking_inputs(self) -> RankingInputs:
+        """Everything ranking may see. Generated from the code that ranks."""
+        return RankingInputs(
+            policy_version=ranking.POLICY,
+            inputs=list(ranking.INPUTS),
+            weights=ranking.WEIGHTS,
+            content_parts=sorted(quality.content_parts(quality.ContentSignals("", "", 0, 0))),
+            response_weights=quality.RESPONSE_WEIGHTS,
+            forbidden=list(ranking.FORBIDDEN),
+        )
+
+
+def _present(card: Any, exposure_id: str, position: int, placement: str) -> dict[str, Any]:
+    extra = {"exposure_id": exposure_id, "placement": placement, "position": position, "recommended": True}
+    return {**card.model_dump(mode="json"), **extra}
+
+
+def _followed(affinity: float) -> float:
+    return min(1.0, affinity + 0.3)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Malformed("cursor.malformed", "The cursor is not one this server gave out.")
+    return at

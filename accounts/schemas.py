@@ -85,13 +85,18 @@ class Decision(Schema):
     reason: Annotated[Prose, StringConstraints(max_length=500)] = ""
 
 
+class Withdrawal(Schema):
+    reason: Annotated[Prose, StringConstraints(max_length=500)] = ""
+
+
 class ApplicationOut(Schema):
     id: str
     account_id: str
     statement: str
-    status: Literal["open", "approved", "refused"]
+    status: Literal["open", "approved", "refused", "withdrawn"]
     followers_at_application: int
     followers_at_decision: int | None
     reason: str | None
     created_at: str
     decided_at: str | None
+    withdrawn_at: str | None = None

@@ -181,6 +181,11 @@ class AccountService:
     def add_role(self, tx: Write, account_id: str, role: str) -> None:
         insert_ignore(tx.session, models.AccountRole.__table__, {"account_id": account_id, "role": role})
 
+    def drop_role(self, tx: Write, account_id: str, role: str) -> None:
+        """Take a role away inside a larger write; not having it is no error."""
+        table = models.AccountRole
+        tx.session.execute(delete(table).where(table.account_id == account_id, table.role == role))
+
     # -- reading --------------------------------------------------------------------------------------------------
 
     def refs(self, ids: Iterable[str]) -> dict[str, AccountRef]:

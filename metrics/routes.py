@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from kernel.actor import Actor
-from kernel.http import blueprint, endpoint, find
-from metrics.schemas import Daily, DailyQuery, EventBatch, Ingested
+from kernel.http import Rate, blueprint, endpoint, find
+from metrics.schemas import Daily, DailyQuery, EventBatch, Ingested, Recount, RecountIn
 from metrics.service import MetricsService
 
 routes = blueprint("metrics", __name__)
+RECOUNT_RATE = Rate(12, 60)
 
 
 @routes.post("/events")
@@ -22,3 +23,10 @@ def ingest(actor: Actor, body: EventBatch) -> Ingested:
 def daily(actor: Actor, query: DailyQuery) -> Daily:
     """DAU, DAB and GMV per business day."""
     return find(MetricsService).daily(actor, query)
+
+
+@routes.post("/metrics/recount")
+@endpoint(body=RecountIn, returns=Recount, rate=RECOUNT_RATE)
+def recount(actor: Actor, body: RecountIn) -> Recount:
+    """Count the raw events again and compare with what is stored."""
+    return find(MetricsService).check(actor, body)

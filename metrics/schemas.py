@@ -44,6 +44,32 @@ class DailyQuery(Schema):
     population: Literal["people", "synthetic", "all"] = "people"
 
 
+class RecountIn(Schema):
+    """Business days, both included."""
+
+    from_: Annotated[date, Field(alias="from")]
+    to: date
+
+
+class Difference(Schema):
+    """A figure that is stored otherwise than the raw events say."""
+
+    day: date
+    metric: str
+    channel: str
+    population: str
+    stored: int
+    counted: int
+
+
+class Recount(Schema):
+    """`differences` is empty when every stored figure is right; `events` is how many were counted."""
+
+    days: int
+    events: int
+    differences: list[Difference]
+
+
 class Day(Schema):
     """One business day; `channel` is null for the distinct total over channels. Amounts in minor units."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pyroaring import BitMap
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from kernel.actor import Actor
@@ -21,7 +21,7 @@ from metrics import people
 from metrics.facts import EventsIngested
 from metrics.models import DaySum, MetricEvent
 from metrics.people import PEOPLE, SYNTHETIC
-from metrics.schemas import Daily, DailyQuery, Day, EventBatch, Ingested
+from metrics.schemas import Daily, DailyQuery, Day, Difference, EventBatch, Ingested, Recount, RecountIn
 
 SETS = ("dau", "dab", "dab_paid")
 SUMS = ("orders", "gmv", "gmv_paid")
@@ -147,9 +147,7 @@ class MetricsService:
         if unknown:
             error = FieldError("metrics", "metric.unknown", f"one of {', '.join(SETS + SUMS)}")
             raise Invalid("metric.unknown", f"There is no figure {unknown[0]}.", [error])
-        if not 0 <= (query.to - query.from_).days < _MAX_DAYS:
-            error = FieldError("to", "period.invalid", f"on or after from, at most {_MAX_DAYS} days")
-            raise Invalid("period.invalid", "The period is empty or too long.", [error])
+        _check_period(query.from_, query.to)
         with self.db.read() as session:
             return self._daily(session, query, metrics)
 
@@ -179,6 +177,25 @@ class MetricsService:
             period=_period(everything),
         )
 
+    def check(self, actor: Actor, form: RecountIn) -> Recount:
+        """The recount of a period, for admins."""
+        actor.require("admin")
+        return self.check_period(form.from_, form.to)
+
+    def check_period(self, first: date, last: date) -> Recount:
+        """The recount of these business days, both included.
+
+        A difference counts when a second look finds it too: what commits between two statements of the first is none.
+        """
+        _check_period(first, last)
+        found = self.recount(first, last)
+        again = self.recount(first, last) if found else []
+        with self.db.read() as session:
+            days = MetricEvent.day.between(first, last)
+            events = session.scalar(select(func.count()).select_from(MetricEvent).where(days)) or 0
+        differences = [Difference.model_validate(one) for one in again if one in found]
+        return Recount(days=(last - first).days + 1, events=events, differences=differences)
+
     def recount(self, first: date, last: date) -> list[dict[str, Any]]:
         """Count the raw events again; every figure that differs from what is stored. Empty is right (invariant 6)."""
         with self.db.read() as session:
@@ -203,6 +220,12 @@ class MetricsService:
             for key in sorted({*stored_sums, *sums})
             if stored_sums.get(key, 0) != sums.get(key, 0)
         ]
+
+
+def _check_period(first: date, last: date) -> None:
+    if not 0 <= (last - first).days < _MAX_DAYS:
+        error = FieldError("to", "period.invalid", f"on or after from, at most {_MAX_DAYS} days")
+        raise Invalid("period.invalid", "The period is empty or too long.", [error])
 
 
 def _population(synthetic: bool) -> str:

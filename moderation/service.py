@@ -238,6 +238,10 @@ class ModerationService:
         )
         tx.session.add(entry)
 
+    def witness(self, tx: Write, actor_id: str, what: str, target_id: str, data: dict[str, Any]) -> None:
+        """Write down what somebody did in another service, within its commit."""
+        self._audit(tx, actor_id, what, target_id, data)
+
     def audit(self, actor: Actor, query: PageQuery) -> AuditPage:
         """Who did what, newest first, for admins and moderators."""
         actor.require("admin", "moderator")

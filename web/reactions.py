@@ -34,6 +34,13 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         a.CreatorApplied: Reaction(),
         a.CreatorApproved: Reaction(),
         a.CreatorRefused: Reaction(),
+        a.CreatorWithdrawn: Reaction(
+            within=[
+                lambda tx, f: services.moderation.witness(
+                    tx, f.by_id, "creator_application.withdrawn", f.account_id, {"application": f.application_id}
+                )
+            ]
+        ),
         x.EventsIngested: Reaction(),
         m.Screened: Reaction(),
         m.Reported: Reaction(),

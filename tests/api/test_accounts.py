@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.house import House, problem
+from tests.house import Client, House, problem
 
 REGISTRATION = {"handle": "lin_mei", "password": "long enough 1"}
 
@@ -74,6 +74,50 @@ def test_only_staff_decides(house: House) -> None:
     refused = creator.post(f"creator-applications/{made.json['id']}/decision", {"verdict": "approve"})
     assert problem(refused) == (403, "role.required")
     assert creator.get(f"creator-applications/{made.json['id']}").json["status"] == "open"
+
+
+def approved_creator(house: House) -> tuple[Client, Client, str]:
+    creator, admin = house.as_("creator"), house.as_("boss", "admin")
+    house.add_followers(creator.id, 1001)
+    application = creator.post("creator-applications", {"statement": "I write about linen."}).json["id"]
+    admin.post(f"creator-applications/{application}/decision", {"verdict": "approve"})
+    return creator, admin, application
+
+
+def test_an_approved_application_is_withdrawn_with_its_role_and_an_audit_entry(any_house: House) -> None:
+    creator, admin, application = approved_creator(any_house)
+    answer = admin.post(f"creator-applications/{application}/withdraw", {"reason": "by request"}, key="w1")
+    assert (answer.status_code, answer.json["status"]) == (200, "withdrawn")
+    assert answer.json["withdrawn_at"] is not None
+    assert "creator" not in creator.get("me").json["roles"]
+    assert creator.get("me/creator-application").json["status"] == "withdrawn"
+    assert not any_house.services.applications.approved(creator.id)
+    (entry,) = [line for line in admin.get("audit").json["items"] if line["what"] == "creator_application.withdrawn"]
+    assert (entry["actor_id"], entry["target_id"]) == (admin.id, creator.id)
+    again = admin.post(f"creator-applications/{application}/withdraw", {"reason": "by request"}, key="w1")
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_creator_withdraws_alone_and_may_apply_again(house: House) -> None:
+    creator, _, application = approved_creator(house)
+    assert creator.post(f"creator-applications/{application}/withdraw").json["status"] == "withdrawn"
+    twice = creator.post(f"creator-applications/{application}/withdraw")
+    assert problem(twice) == (409, "creator.not_withdrawable")
+    assert creator.post("creator-applications", {}).json["status"] == "open"
+
+
+def test_nobody_else_withdraws_an_application(house: House) -> None:
+    creator, admin, application = approved_creator(house)
+    path = f"creator-applications/{application}/withdraw"
+    assert problem(house.as_("stranger").post(path)) == (404, "application.not_found")
+    assert problem(house.as_("desk", "moderator").post(path)) == (403, "role.required")
+    assert problem(admin.post(path, {"reason": "x", "by": "y"})) == (422, "request.invalid")
+    assert creator.get(f"creator-applications/{application}").json["status"] == "approved"
+    assert "creator" in creator.get("me").json["roles"]
+
+
+def test_who_never_applied_has_no_application(house: House) -> None:
+    assert problem(house.as_("viewer").get("me/creator-application")) == (404, "application.not_found")
 
 
 def test_the_same_key_answers_the_same_and_another_body_is_refused(any_house: House) -> None:

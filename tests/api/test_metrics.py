@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kernel.clock import rfc3339
 from metrics import Event, MetricsService, OrderEvent
+from metrics.models import DaySum
 from tests.conftest import NOON
 from tests.house import Client, House, problem
 
@@ -129,6 +130,28 @@ def test_figures_are_for_staff(house: House) -> None:
     staff = house.as_("staff", "admin")
     assert problem(staff.get(DAY + ",followers")) == (422, "metric.unknown")
     assert problem(staff.get("metrics/daily?from=2026-11-22&to=2026-11-21")) == (422, "period.invalid")
+
+
+def test_a_recount_finds_nothing_until_a_stored_figure_is_wrong(any_house: House) -> None:
+    send(any_house.device(), "app.opened")
+    admin = any_house.as_("keeper", "admin")
+    period = {"from": "2026-11-22", "to": "2026-11-22"}
+    assert admin.post("metrics/recount", period).json == {"days": 1, "events": 1, "differences": []}
+    wrong = {"day": TODAY, "metric": "gmv", "channel": "feed", "population": "people", "amount": 5}
+    any_house.engines.db.write(lambda tx: tx.session.add(DaySum(**wrong)))
+    (found,) = admin.post("metrics/recount", period).json["differences"]
+    assert found == {
+        "day": "2026-11-22", "metric": "gmv", "channel": "feed", "population": "people", "stored": 5, "counted": 0
+    }  # fmt: skip
+
+
+def test_a_recount_is_for_admins_and_for_a_sane_period(house: House) -> None:
+    period = {"from": "2026-11-22", "to": "2026-11-22"}
+    assert problem(house.as_("desk", "moderator").post("metrics/recount", period)) == (403, "role.required")
+    admin = house.as_("keeper", "admin")
+    for to in ("2026-11-21", "2028-11-21"):
+        assert problem(admin.post("metrics/recount", {**period, "to": to})) == (422, "period.invalid")
+    assert problem(admin.post("metrics/recount", {**period, "deep": True})) == (422, "request.invalid")
 
 
 acts = st.tuples(

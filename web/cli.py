@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -75,12 +74,11 @@ def demo(host: str | None, port: int | None, reset: bool, load_only: bool) -> No
 
 
 @offshelf.command()
-@click.argument("target", type=click.Path(path_type=Path), required=False)
-def encoder(target: Path | None) -> None:
+def encoder() -> None:
     """Export the encoder to ONNX int8, once; the server never loads torch."""
     from web.process import export_encoder
 
-    export_encoder(settings_of(), target)
+    export_encoder(settings_of())
 
 
 @offshelf.command()

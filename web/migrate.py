@@ -23,7 +23,7 @@ _FOLDER = Path(__file__).parent / "migrations"
 def upgrade(url: str) -> str:
     """Bring the database to the newest revision; its name."""
     with _connect(url) as connection:
-        command.upgrade(_config(connection), "head")
+        command.upgrade(alembic_config(connection), "head")
         return _head()
 
 
@@ -54,10 +54,10 @@ def _head() -> str:
 
 
 def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config(None))
+    return ScriptDirectory.from_config(alembic_config(None))
 
 
-def _config(connection: Connection | None) -> Config:
+def alembic_config(connection: Connection | None) -> Config:
     import web.app  # noqa: F401  (every service's tables are known once the wiring is)
 
     config = Config()

@@ -133,11 +133,13 @@ def models_folder(settings: Settings) -> Path:
     return settings.data / "models"
 
 
-def export_encoder(settings: Settings, target: Path | None = None) -> None:
+def export_encoder(settings: Settings) -> None:
     """Export the configured encoder unless it is there; in a process of its own, because it loads torch."""
-    folder = target or models_folder(settings)
-    if settings.encoder == "hash" or (folder / settings.encoder / "manifest.json").exists():
+    from engines.encoder import Manifest, folder_of
+
+    folder = folder_of(settings.encoder, models_folder(settings))
+    if settings.encoder == "hash" or Manifest.read(folder) is not None:
         return
     command = [sys.executable, "-m", "engines.encoder_export", str(folder), "--model", settings.encoder]
     if subprocess.run(command, check=False).returncode != 0:
-        raise SettingError(f"The encoder {settings.encoder} (OFFSHELF_ENCODER) could not be exported; the lines above say why.")
+        raise SettingError(f"OFFSHELF_ENCODER {settings.encoder} could not be exported; the lines above say why.")

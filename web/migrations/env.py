@@ -1,11 +1,25 @@
 """Alembic runs on the connection that `web/migrate.py` hands over."""
 
+from typing import Any
+
 from alembic import context
 
-from kernel.db import Base
+from kernel.db import Base, Instant
+
+
+def render(kind: str, item: Any, autogen: Any) -> str | bool:
+    """Our own column types are written as what they are made of, so that a revision never imports the application."""
+    if kind == "type" and isinstance(item, Instant):
+        return "sa.DateTime(timezone=True)"
+    return False
+
 
 context.configure(
-    connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True, compare_type=False
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    compare_type=False,
+    render_item=render,
 )
 with context.begin_transaction():
     context.run_migrations()

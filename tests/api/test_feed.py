@@ -1,0 +1,202 @@
+"""The feed through HTTP: what is shown, what never is, and what is logged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernel.actor import Actor
+
+from tests.house import Client, House, problem
+
+GOOD = (
+    "I am 5'2\" and bought the petite in size {n}. The waist sits where it should, but the hem is long, so I had it shortened "
+    "by {n} cm. The linen is soft and does not itch, because it was washed before. Number {n}."
+)
+
+
+# Notes that differ in digits only are near-duplicates, so each gets a word of its own.
+WORDS = "apricot basil cedar dune ember fjord grove harbour iris jasmine kelp lilac maple nectar olive pine".split()
+
+
+def publish(house: House, author: Client, number: int = 1, text: str = GOOD, **fields: Any) -> str:
+    draft = {"title": f"Linen dress in {WORDS[number % 16]} {number}", "text": text.format(n=number), "topics": ["linen"], **fields}
+    note_id: str = author.post("notes", draft).json["id"]
+    assert author.post(f"notes/{note_id}/submit").status_code == 200
+    house.jobs()
+    return note_id
+
+
+def ids(page: Any) -> list[str]:
+    return [item["id"] for item in page.json["items"]]
+
+
+def test_a_good_note_reaches_a_stranger_and_is_logged(any_house: House) -> None:
+    note = publish(any_house, any_house.as_("author"))
+    page = any_house.device().get("feed")
+    assert ids(page) == [note]
+    item = page.json["items"][0]
+    assert (item["kind"], item["position"], item["recommended"]) == ("note", 1, True)
+    assert item["exposure_id"].startswith("expo_")
+
+
+def test_a_note_that_merely_displays_a_product_is_not_recommended(house: House) -> None:
+    author = house.as_("author")
+    note = publish(house, author, text="New arrival! Buy now, link below. {n}0% off while stocks last.")
+    assert ids(house.device().get("feed")) == []
+    assert author.get(f"notes/{note}/quality").json["tier"] == "below_floor"
+    fan = house.as_("fan")
+    fan.put(f"accounts/{author.id}/follow")
+    assert ids(fan.get("feed/following")) == [note]
+
+
+def test_nothing_comes_back_within_seven_days(house: House) -> None:
+    authors = [house.as_(f"author{n}") for n in range(4)]
+    notes = {publish(house, authors[n % 4], n) for n in range(6)}
+    viewer = house.device()
+    first, second = ids(viewer.get("feed?limit=3")), ids(viewer.get("feed?limit=3"))
+    assert set(first) | set(second) == notes
+    assert ids(viewer.get("feed")) == []
+    house.clock.advance(days=7, minutes=1)
+    assert set(ids(viewer.get("feed"))) == notes
+
+
+def test_what_is_hidden_blocked_or_deleted_is_absent_from_the_next_page(house: House) -> None:
+    author, viewer, moderator = house.as_("author"), house.as_("viewer"), house.as_("mod", "moderator")
+    notes = [publish(house, author, n) for n in range(2)]
+    other = publish(house, house.as_("other"), 7)
+    viewer.post("reports", {"target": {"kind": "note", "id": notes[0]}, "reason": "spam"})
+    case = moderator.get("cases").json["items"][0]
+    act = {"action": "hide", "version": case["target"]["version"], "reason": "Spam"}
+    assert moderator.post(f"cases/{case['id']}/actions", act).status_code == 201
+    assert notes[0] not in ids(house.device().get("feed"))
+    author.delete(f"notes/{notes[1]}")
+    assert ids(house.device().get("feed")) == [other]
+    blocker = house.as_("blocker")
+    blocker.put(f"accounts/{house.services.notes.contents([other])[other].author_id}/block")
+    assert ids(blocker.get("feed")) == []
+
+
+def test_undo_brings_a_note_back(house: House) -> None:
+    note = publish(house, house.as_("author"))
+    moderator = house.as_("mod", "moderator")
+    house.as_("reader").post("reports", {"target": {"kind": "note", "id": note}, "reason": "spam"})
+    case = moderator.get("cases").json["items"][0]
+    act = {"action": "hide", "version": case["target"]["version"], "reason": "Spam"}
+    action = moderator.post(f"cases/{case['id']}/actions", act).json["id"]
+    assert ids(house.device().get("feed")) == []
+    moderator.post(f"actions/{action}/undo", {"reason": "It was fine"})
+    house.jobs()
+    assert ids(house.device().get("feed")) == [note]
+
+
+def test_at_most_two_of_one_author_in_ten(house: House) -> None:
+    busy = house.as_("busy")
+    for number in range(6):
+        publish(house, busy, number)
+    for number in range(8):
+        publish(house, house.as_(f"author{number}"), 10 + number)
+    viewer = house.device()
+    shown = []
+    for _ in range(3):
+        shown += [item["author"]["id"] for item in viewer.get("feed?limit=5").json["items"]]
+    windows = [shown[n : n + 10] for n in range(max(1, len(shown) - 9))]
+    assert all(window.count(busy.id) <= 2 for window in windows)
+    assert busy.id in shown
+
+
+def test_not_interested_changes_the_very_next_page(house: House) -> None:
+    note = publish(house, house.as_("author"))
+    viewer = house.as_("viewer")
+    assert viewer.post("feedback", {"kind": "not_interested", "target": note}).status_code == 204
+    assert ids(viewer.get("feed")) == []
+    hider = house.as_("hider")
+    author = house.services.notes.contents([note])[note].author_id
+    hider.post("feedback", {"kind": "hide_author", "target": author})
+    assert ids(hider.get("feed")) == []
+
+
+def test_liking_a_topic_brings_more_of_it(house: House) -> None:
+    viewer = house.as_("viewer")
+    liked = publish(house, house.as_("a0"), 0, topics=["tennis"])
+    for number in range(3):
+        viewer.put(f"notes/{liked}/like")
+        viewer.delete(f"notes/{liked}/like")
+    viewer.put(f"notes/{liked}/like")
+    tennis = publish(house, house.as_("a1"), 1, topics=["tennis"])
+    publish(house, house.as_("a2"), 2, topics=["baking"])
+    items = {item["id"]: item["exposure_id"] for item in viewer.get("feed").json["items"]}
+    why = viewer.get(f"exposures/{items[tennis]}/why").json
+    assert (why["reason"], why["about"]) == ("topic", "tennis")
+    assert why["parts"]["affinity"] > 0
+    assert 0 < why["propensity"] <= 1
+
+
+def test_only_the_person_it_was_shown_to_may_ask_why(house: House) -> None:
+    publish(house, house.as_("author"))
+    exposure = house.as_("viewer").get("feed").json["items"][0]["exposure_id"]
+    assert problem(house.as_("other").get(f"exposures/{exposure}/why")) == (404, "exposure.not_found")
+    assert problem(house.device().get(f"exposures/{exposure}/why")) == (404, "exposure.not_found")
+
+
+def test_the_following_feed_is_complete_and_chronological(house: House) -> None:
+    fan, star = house.as_("fan"), house.as_("star")
+    notes = []
+    for number in range(7):
+        notes.append(publish(house, star, number))
+        house.clock.advance(minutes=1)
+    publish(house, house.as_("stranger"), 50)
+    fan.put(f"accounts/{star.id}/follow")
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = fan.get(f"feed/following?limit=3{cursor and '&cursor=' + cursor}")
+        seen += ids(page)
+        cursor = page.json["next_cursor"]
+    assert seen == notes[::-1]
+
+
+def test_the_quality_page_is_the_authors(house: House) -> None:
+    author = house.as_("author")
+    note = publish(house, author)
+    answer = author.get(f"notes/{note}/quality").json
+    assert answer["recommended"] is True
+    assert set(answer["advice"]) <= {f"more_{name}" for name in answer["parts"]} | {"less_display"}
+    assert problem(house.as_("other").get(f"notes/{note}/quality")) == (404, "note.not_found")
+
+
+def test_ranking_inputs_name_nothing_forbidden(house: House) -> None:
+    answer = house.anonymous().get("ranking/inputs").json
+    assert not set(answer["inputs"]) & set(answer["forbidden"])
+    assert "price" in answer["forbidden"]
+
+
+def test_a_permutation_of_forbidden_inputs_changes_no_score(house: House) -> None:
+    author = house.as_("author")
+    note = publish(house, author)
+    before = author.get(f"notes/{note}/quality").json["quality"]
+    house.add_followers(author.id, 50)
+    house.services.candidates.refresh([note])
+    assert author.get(f"notes/{note}/quality").json["quality"] == before
+
+
+def test_absurd_cursors_and_limits_are_refused(house: House) -> None:
+    viewer = house.as_("viewer")
+    assert problem(viewer.get("feed?cursor=zzz")) == (400, "cursor.malformed")
+    assert problem(viewer.get("feed/following?cursor=WyJhIiwiYiJd")) == (400, "cursor.malformed")
+    assert problem(viewer.get("feed?limit=1000")) == (422, "request.invalid")
+    assert problem(viewer.post("feedback", {"kind": "not_interested"})) == (422, "feedback.target_missing")
+
+
+def test_a_bots_views_do_not_count_as_exposures(house: House) -> None:
+    author = house.as_("author")
+    note = publish(house, author)
+    house.as_("bot", synthetic=True).get("feed")
+    assert author.get(f"notes/{note}/quality").json["exposures"] == 0
+    house.as_("person").get("feed")
+    assert author.get(f"notes/{note}/quality").json["exposures"] == 1
+
+
+def test_a_visitor_without_a_device_gets_a_page(house: House) -> None:
+    note = publish(house, house.as_("author"))
+    page = house.services.feed.page(Actor(), None, 10)
+    assert [item["id"] for item in page.items] == [note]

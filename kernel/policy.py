@@ -5,6 +5,7 @@ The table only grows: a change is a new row with its author and reason, and its 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -55,6 +56,34 @@ class Policies:
         )
         found: dict[str, Any] = dict(session.execute(query).all())
         return found.get(scope, found.get("", self._defaults[name]))
+
+    def values(self, session: Session, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+        """Several policies by one statement: (name, scope) -> what `get` would give."""
+        pairs = list(wanted)
+        table = PolicyChange
+        query = select(table.name, table.scope, table.value).where(
+            table.name.in_({name for name, _ in pairs}), table.scope.in_({"", *(scope for _, scope in pairs)})
+        )
+        found = {(name, scope): value for name, scope, value in session.execute(query.order_by(table.id))}
+        return {
+            (name, scope): found.get((name, scope), found.get((name, ""), self._defaults[name]))
+            for name, scope in pairs
+        }
+
+    def declared(self) -> list[dict[str, Any]]:
+        """Every policy with its present value for everybody, its default, and its bounds (None where there is none)."""
+        with self.db.read() as session:
+            current = self.values(session, [(name, "") for name in self._defaults])
+        return [
+            {
+                "name": name,
+                "value": current[name, ""],
+                "default": default,
+                "low": _finite(self._bounds[name][0]),
+                "high": _finite(self._bounds[name][1]),
+            }
+            for name, default in sorted(self._defaults.items())
+        ]
 
     def change(self, actor: Actor, name: str, value: bool | int | float | str, reason: str, scope: str = "") -> str:
         """Set a policy from now on; the version's id. By an admin, with a reason."""
@@ -110,3 +139,7 @@ class Policies:
                 "A change of policy needs a reason.",
                 [FieldError("reason", "field.missing", "say why")],
             )
+
+
+def _finite(bound: float) -> float | None:
+    return bound if abs(bound) != float("inf") else None

@@ -14,6 +14,7 @@ from accounts import AccountService, ApplicationService
 from accounts.routes import routes as account_routes
 from engines.kv import open_kv
 from engines.offloop import off_loop
+from engines.payments import FakePayments
 from engines.sql import AnyDatabase, open_database
 from kernel import http
 from kernel.clock import SystemClock
@@ -26,7 +27,10 @@ from metrics import MetricsService
 from metrics.routes import routes as metrics_routes
 from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook
 from moderation.routes import routes as moderation_routes
+from shop import CheckoutService, OrderService, ProductService
+from shop.routes import routes as shop_routes
 from web import auth, errors, openapi
+from web.policies import routes as policy_routes
 from web.reactions import connect
 from web.targets import ServiceTargets
 
@@ -38,6 +42,7 @@ class Engines:
     db: AnyDatabase
     kv: KeyValue
     clock: Clock
+    payments: FakePayments
 
     def close(self, keep_kv: bool = False) -> None:
         if not keep_kv:
@@ -58,6 +63,9 @@ class Services:
     notices: Notices
     screening: Screening
     moderation: ModerationService
+    products: ProductService
+    checkout: CheckoutService
+    orders: OrderService
     worker: Worker
 
 
@@ -66,7 +74,10 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
     settings.data.mkdir(parents=True, exist_ok=True)
     clock = clock or SystemClock()
     return Engines(
-        db=open_database(settings.sql_url, clock), kv=kv or open_kv(settings.kv_url, settings.data / "kv"), clock=clock
+        db=open_database(settings.sql_url, clock),
+        kv=kv or open_kv(settings.kv_url, settings.data / "kv"),
+        clock=clock,
+        payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),
     )
 
 
@@ -91,6 +102,9 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         notices=notices,
         screening=Screening(engines.db, cases),
         moderation=ModerationService(engines.db, cases, notices, strikes, targets),
+        products=ProductService(engines.db, accounts),
+        checkout=CheckoutService(engines.db, policies),
+        orders=OrderService(engines.db, engines.payments, off_loop),
         worker=worker,
     )
     engines.db.on_jobs = worker.wake
@@ -116,6 +130,8 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     app.register_blueprint(account_routes)
     app.register_blueprint(metrics_routes)
     app.register_blueprint(moderation_routes)
+    app.register_blueprint(shop_routes)
+    app.register_blueprint(policy_routes)
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/api/v1/openapi.json", view_func=_constant(lambda: openapi.document(app)), endpoint="openapi")
     return app

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import accounts as a
 import metrics as x
 import moderation as m
+import shop as s
 from engines.sql import AnyDatabase
+from kernel.db import Write
 from kernel.facts import Fact, Reaction
+from shop.jobs import handlers as shop_jobs
 
 if TYPE_CHECKING:
     from web.app import Services
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 def connect(db: AnyDatabase, services: Services) -> None:
     """Fill the table and name the jobs' handlers."""
     db.reactions.table = table(services)
-    services.worker.handlers.update({})
+    services.worker.handlers.update(shop_jobs(services.orders, services.products))
 
 
 def table(services: Services) -> dict[type[Fact], Reaction]:
@@ -48,4 +51,21 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         m.ActionUndone: Reaction(),
         m.StrikeGiven: Reaction(),
         m.NoticeSent: Reaction(),
+        s.ProductListed: Reaction(),
+        s.ProductChanged: Reaction(),
+        s.ProductHidden: Reaction(),
+        s.ProductRestored: Reaction(),
+        s.StockChanged: Reaction(),
+        s.OrderPlaced: Reaction(within=[lambda tx, f: _count_order(services, tx, "order.placed", f)]),
+        s.OrderPaid: Reaction(within=[lambda tx, f: _count_order(services, tx, "order.paid", f)]),
+        s.OrderClosed: Reaction(),
+        s.OrderCancelled: Reaction(),
+        s.OrderRefunded: Reaction(),
+        s.WaiterServed: Reaction(),
+        s.WaiterDisappointed: Reaction(),
     }
+
+
+def _count_order(services: Services, tx: Write, kind: str, f: s.OrderPlaced | s.OrderPaid) -> None:
+    order = x.OrderEvent(kind, f.order_id, tx.now, f.buyer_id, f.synthetic, f.channel, f.total)
+    services.metrics.record(tx, [order])

@@ -1,0 +1,22 @@
+"""What the shop does later, at least once; each step re-reads its row and does nothing the second time."""
+
+from __future__ import annotations
+
+from kernel.jobs import Handler
+from shop.checkout import CLOSE_ORDER
+from shop.orders import REFUND, OrderService
+from shop.products import ProductService
+from shop.waiting import SERVE_WAITERS
+
+
+def handlers(orders: OrderService, products: ProductService) -> dict[str, Handler]:
+    """Job name -> what does it."""
+    return {
+        CLOSE_ORDER: lambda args: _close(orders, args["order_id"]),
+        REFUND: lambda args: orders.refund(args["payment_id"]),
+        SERVE_WAITERS: lambda args: products.serve_waiters(args["sku_id"]),
+    }
+
+
+def _close(orders: OrderService, order_id: str) -> None:
+    orders.close_due(order_id)

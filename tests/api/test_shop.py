@@ -1,0 +1,169 @@
+"""Products, SKUs, prices and stock through HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.house import House, problem
+from tests.market import level, list_product, price, sell
+
+
+def test_a_merchant_lists_a_product_and_everybody_sees_it(any_house: House) -> None:
+    merchant = any_house.as_("weaver", "merchant")
+    made = list_product(merchant, stock=3)
+    shown = any_house.anonymous().get(f"products/{made['id']}")
+    assert shown.json == made
+    assert shown.headers["ETag"] == '"1"'
+    assert made["merchant"]["handle"] == "weaver"
+    sku = any_house.anonymous().get(f"skus/{made['skus'][0]['id']}").json
+    assert (sku["price"], sku["available"], sku["state"]) == (price(12900), 3, "in_stock")
+    assert level(any_house, sku["id"]) == (3, 3, 0, 0)
+
+
+def test_only_a_merchant_lists_products(house: House) -> None:
+    refused = house.as_("viewer").post("products", {"title": "x", "skus": [{"name": "M", "price": price(1)}]})
+    assert problem(refused) == (403, "role.required")
+    assert house.anonymous().get("products").json == {"items": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"skus": []}, "skus"),
+        ({"title": "a\u202eb"}, "title"),
+        ({"price": 1}, "price"),
+        ({"skus": [{"name": "M", "price": {"amount": 0, "currency": "CNY"}}]}, "skus.0.price.amount"),
+        ({"skus": [{"name": "M", "price": {"amount": 1.5, "currency": "CNY"}}]}, "skus.0.price.amount"),
+        ({"skus": [{"name": "M", "price": {"amount": 1, "currency": "XXX"}}]}, "skus.0.price.currency"),
+        ({"skus": [{"name": "M", "price": {"amount": 1, "currency": "CNY"}, "stock": -1}]}, "skus.0.stock"),
+        ({"cover": {"url": "https://evil.example/x.png", "width": 1, "height": 1}}, "cover.url"),
+        ({"cover": {"url": "/media/../secret", "width": 1, "height": 1}}, "cover.url"),
+    ],
+)
+def test_a_wrong_product_names_the_field_and_lists_nothing(house: House, change: dict, field: str) -> None:
+    form = {"title": "Shirt", "skus": [{"name": "M", "price": price(100)}], **change}
+    refused = house.as_("weaver", "merchant").post("products", form)
+    assert problem(refused) == (422, "request.invalid")
+    assert refused.json["errors"][0]["field"] == field
+    assert house.anonymous().get("products").json["items"] == []
+
+
+def test_a_product_has_one_currency(house: House) -> None:
+    skus = [{"name": "M", "price": price(1)}, {"name": "L", "price": {"amount": 1, "currency": "USD"}}]
+    refused = house.as_("weaver", "merchant").post("products", {"title": "Shirt", "skus": skus})
+    assert problem(refused) == (422, "money.mixed_currencies")
+    assert house.anonymous().get("products").json["items"] == []
+
+
+def test_listing_twice_with_one_key_lists_once(any_house: House) -> None:
+    merchant = any_house.as_("weaver", "merchant")
+    form = {"title": "Shirt", "skus": [{"name": "M", "price": price(100), "stock": 2}]}
+    first, again = merchant.post("products", form, key="k"), merchant.post("products", form, key="k")
+    assert again.json == first.json
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert len(any_house.anonymous().get("products").json["items"]) == 1
+
+
+def test_products_are_paged_newest_first_without_gaps(any_house: House) -> None:
+    merchant = any_house.as_("weaver", "merchant")
+    made = []
+    for _ in range(5):
+        made.append(list_product(merchant)["id"])
+        any_house.clock.advance(seconds=1)
+    seen, cursor = [], None
+    while True:
+        path = "products?limit=2" + (f"&cursor={cursor}" if cursor else "")
+        page = any_house.anonymous().get(path).json
+        seen += [item["id"] for item in page["items"]]
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert seen == made[::-1]
+    assert any_house.anonymous().get(f"products?merchant={merchant.id}&limit=1").json["items"][0]["id"] == made[-1]
+    assert problem(any_house.anonymous().get("products?cursor=nonsense")) == (400, "cursor.malformed")
+    assert problem(any_house.anonymous().get("products?limit=0")) == (422, "request.invalid")
+
+
+def test_received_and_removed_units_are_booked_once(any_house: House) -> None:
+    merchant = any_house.as_("weaver", "merchant")
+    product = list_product(merchant, stock=1)
+    sku, path = product["skus"][0]["id"], f"products/{product['id']}/stock"
+    first = merchant.post(path, {"sku": sku, "quantity": 4}, key="in")
+    assert first.json == {"sku": sku, "received": 5, "available": 5, "reserved": 0, "sold": 0, "removed": 0}
+    assert merchant.post(path, {"sku": sku, "quantity": 4}, key="in").json == first.json
+    assert merchant.post(path, {"sku": sku, "quantity": 2, "kind": "remove"}).json["removed"] == 2
+    too_many = merchant.post(path, {"sku": sku, "quantity": 4, "kind": "remove"})
+    assert problem(too_many) == (409, "stock.insufficient")
+    assert level(any_house, sku) == (5, 3, 0, 0)
+
+
+def test_another_merchant_moves_no_stock_and_no_price(house: House) -> None:
+    product = list_product(house.as_("weaver", "merchant"), stock=1)
+    other, sku = house.as_("other", "merchant"), product["skus"][0]["id"]
+    refused = other.post(f"products/{product['id']}/stock", {"sku": sku, "quantity": 4})
+    assert problem(refused) == (403, "product.not_yours")
+    assert problem(other.patch(f"skus/{sku}", {"price": price(1)}, '"1"')) == (403, "product.not_yours")
+    assert problem(other.patch(f"products/{product['id']}", {"title": "Mine"}, '"1"')) == (403, "product.not_yours")
+    assert house.anonymous().get(f"products/{product['id']}").json == product
+
+
+def test_a_price_changes_only_from_the_version_that_was_seen(any_house: House) -> None:
+    merchant = any_house.as_("weaver", "merchant")
+    product = list_product(merchant)
+    sku = product["skus"][0]["id"]
+    changed = merchant.patch(f"skus/{sku}", {"price": price(9900)}, '"1"')
+    assert (changed.json["price"], changed.headers["ETag"]) == (price(9900), '"2"')
+    stale = merchant.patch(f"skus/{sku}", {"price": price(1)}, '"1"')
+    assert problem(stale) == (412, "version.changed")
+    assert stale.json["current"] == "2"
+    assert problem(merchant.patch(f"skus/{sku}", {"price": price(1)}, '"x"')) == (412, "version.changed")
+    assert any_house.anonymous().get(f"skus/{sku}").json["price"] == price(9900)
+    assert any_house.anonymous().get(f"products/{product['id']}").json["version"] == 2
+
+
+def test_a_changed_title_is_a_new_version(house: House) -> None:
+    merchant = house.as_("weaver", "merchant")
+    product = list_product(merchant)
+    changed = merchant.patch(f"products/{product['id']}", {"title": "Hemp shirt"}, '"1"').json
+    assert (changed["title"], changed["version"], changed["skus"][0]["title"]) == ("Hemp shirt", 2, "Hemp shirt")
+
+
+def test_a_hidden_product_is_gone_everywhere_and_comes_back(any_house: House) -> None:
+    merchant, viewer = any_house.as_("weaver", "merchant"), any_house.as_("viewer")
+    product = list_product(merchant)
+    sku, products = product["skus"][0]["id"], any_house.services.products
+    any_house.engines.db.write(lambda tx: products.hide(tx, product["id"]))
+    assert problem(viewer.get(f"products/{product['id']}")) == (404, "product.not_found")
+    assert problem(viewer.get(f"skus/{sku}")) == (404, "sku.not_found")
+    assert problem(viewer.post("quotes", {"lines": [{"sku": sku}]})) == (404, "sku.not_found")
+    assert viewer.get("products").json["items"] == []
+    assert (products.chips([sku]), products.merchants([sku]), products.all_ids()) == ({}, {}, [])
+    assert merchant.get(f"products/{product['id']}").status_code == 200
+    any_house.engines.db.write(lambda tx: products.restore(tx, product["id"]))
+    assert viewer.get(f"products/{product['id']}").status_code == 200
+    assert products.merchants([sku]) == {sku: merchant.id}
+
+
+def test_a_blocked_merchant_is_not_in_the_list(house: House) -> None:
+    merchant, viewer = house.as_("weaver", "merchant"), house.as_("viewer")
+    list_product(merchant)
+    viewer.put(f"accounts/{merchant.id}/block")
+    assert viewer.get("products").json == {"items": [], "next_cursor": None}
+    assert len(house.anonymous().get("products").json["items"]) == 1
+
+
+def test_policies_are_changed_by_an_admin_with_a_reason(any_house: House) -> None:
+    admin, viewer, sku = any_house.as_("boss", "admin"), any_house.as_("viewer"), sell(any_house)
+    change = {"name": "order.pay_by", "value": 5, "scope": sku, "reason": "a drill"}
+    assert problem(viewer.put("policies", change)) == (403, "role.required")
+    assert problem(viewer.get("policies")) == (403, "role.required")
+    assert problem(admin.put("policies", {**change, "value": 0})) == (422, "policy.out_of_bounds")
+    assert problem(admin.put("policies", {**change, "value": "soon"})) == (422, "policy.out_of_bounds")
+    assert problem(admin.put("policies", {**change, "name": "order.nothing"})) == (422, "policy.unknown")
+    assert problem(admin.put("policies", {**change, "reason": " "})) == (422, "policy.reason_missing")
+    assert admin.get("policies").json["changes"] == []
+    made = admin.put("policies", change)
+    assert made.status_code == 200
+    listed = admin.get("policies").json
+    assert listed["changes"] == [{"id": made.json["id"], **change, "set_by": admin.id}]
+    pay_by = next(item for item in listed["items"] if item["name"] == "order.pay_by")
+    assert pay_by == {"name": "order.pay_by", "value": 1800, "default": 1800, "low": 1, "high": 86400}

@@ -210,6 +210,18 @@ class MediaServer(Protocol):
     def close(self) -> None: ...
 
 
+class Blobs(Protocol):
+    """Files that never change, by a name that is their content's hash (`SHA-256.suffix`)."""
+
+    def put(self, data: bytes, suffix: str) -> str:
+        """Keep a file, durable when this returns; its name. The same bytes have the same name and are kept once."""
+        ...
+
+    def path(self, name: str) -> Path | None:
+        """Where the file lies, or None; never a path outside the store, whatever `name` is."""
+        ...
+
+
 @dataclass(frozen=True)
 class PaymentIntent:
     """A payment asked of the provider; the payer is sent to `url`."""

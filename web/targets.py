@@ -6,18 +6,21 @@ from accounts import AccountService
 from kernel.actor import Actor
 from kernel.errors import NotFound
 from moderation import Target
+from notes import NoteService
 
 
 class ServiceTargets:
     """Answers moderation's `Targets` port from the services above it."""
 
-    def __init__(self, accounts: AccountService) -> None:
+    def __init__(self, accounts: AccountService, notes: NoteService) -> None:
         self.accounts = accounts
+        self.notes = notes
 
     def describe(self, viewer: Actor, kind: str, target_id: str) -> Target | None:
         """The thing as `viewer` may see it, or None."""
+        looks = {"account": self._account, "note": self._note, "comment": self._comment}
         try:
-            return self._account(viewer, target_id) if kind == "account" else None
+            return looks[kind](viewer, target_id) if kind in looks else None
         except NotFound:
             return None
 
@@ -33,3 +36,13 @@ class ServiceTargets:
             f"/profiles/{account_id}",
             profile.followers,
         )
+
+    def _note(self, viewer: Actor, note_id: str) -> Target:
+        note = self.notes.to_judge(viewer, note_id)
+        reach = note.likes + note.saves + note.comments
+        return Target("note", note_id, note.author_id, note.title, note.text, note.version, f"/notes/{note_id}", reach)
+
+    def _comment(self, viewer: Actor, comment_id: str) -> Target:
+        row = self.notes.comment_to_judge(viewer, comment_id)
+        url = f"/notes/{row.note_id}#{comment_id}"
+        return Target("comment", comment_id, row.author_id, "", row.text, 1, url)

@@ -1,0 +1,299 @@
+"""The life of a note inside a write: versions, verdicts, moderation's hold.
+
+A version goes draft -> in_review -> public | limited | rejected, and superseded when a later one takes its place. Every
+function locks the note's row first, so what happens to one note happens one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import delete, select
+
+from kernel.db import Write
+from kernel.errors import AppError, Conflict, FieldError, Invalid, PreconditionFailed
+from kernel.ids import new_id
+from notes.facts import (
+    NoteDeleted,
+    NoteHidden,
+    NoteLimited,
+    NoteProductsChanged,
+    NotePublished,
+    NoteRejected,
+    NoteRemoved,
+    NoteRestored,
+    NoteSubmitted,
+)
+from notes.models import Note, NoteProduct, NoteVersion
+
+Verdict = Literal["approve", "limit", "reject"]
+Hold = Literal["hidden", "removed"]
+_FACTS = {"public": NotePublished, "limited": NoteLimited, "rejected": NoteRejected}
+_STATE = {"approve": "public", "limit": "limited", "reject": "rejected"}
+_DECIDED = ("public", "limited", "rejected")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an author writes; `pictures` as `NoteVersion` keeps them, `disclosure` from the product gate."""
+
+    title: str = ""
+    text: str = ""
+    topics: Sequence[str] = ()
+    pictures: Sequence[dict[str, Any]] = ()
+    skus: Sequence[str] = ()
+    disclosure: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not (self.title or self.text or self.pictures)
+
+
+def content_of(version: NoteVersion) -> Content:
+    return Content(version.title, version.text, version.topics, version.pictures, version.skus, version.disclosure)
+
+
+def lock(tx: Write, note_id: str) -> Note | None:
+    """The note's row, held until the commit; None when absent or deleted."""
+    query = select(Note).where(Note.id == note_id, Note.deleted_at.is_(None))
+    return tx.session.scalar(query.with_for_update().execution_options(populate_existing=True))
+
+
+def newest(tx: Write, note: Note) -> NoteVersion:
+    return tx.session.get_one(NoteVersion, (note.id, note.latest))
+
+
+def create(tx: Write, author_id: str, content: Content) -> str:
+    """A new draft; its id."""
+    note = Note(
+        id=new_id("note", tx.now), author_id=author_id, status="draft", latest=1, served=None, created_at=tx.now
+    )
+    tx.session.add(note)
+    _add_version(tx, note, content, "draft")
+    tx.session.flush()
+    return note.id
+
+
+def revise(tx: Write, note: Note, content: Content) -> NoteVersion:
+    """The next version. A draft, or one that was sent back, is a draft again; else it is in review at once, while the
+    served version stays."""
+    old = newest(tx, note)
+    draft = note.served is None and old.state in ("draft", "rejected")
+    note.latest += 1
+    if old.state == "draft":
+        tx.session.delete(old)
+    elif old.state == "in_review":
+        old.was, old.state = old.state, "superseded"
+    version = _add_version(tx, note, content, "draft")
+    if list(old.skus) != list(content.skus):
+        tx.record(NoteProductsChanged(note.id, note.author_id, tuple(content.skus)))
+    _settle(note, version)
+    if not draft:
+        submit(tx, note, version)
+    return version
+
+
+def submit(tx: Write, note: Note, version: NoteVersion) -> None:
+    """Hand a draft in. Raises `note.not_a_draft`, `note.empty`."""
+    if version.state != "draft":
+        raise Conflict("note.not_a_draft", f"The newest version is {version.state}.", state=version.state)
+    if content_of(version).empty:
+        error = FieldError("text", "note.empty", "write a title or a text, or add an image")
+        raise Invalid("note.empty", "A note needs a title, a text or an image.", [error])
+    version.state, version.submitted_at = "in_review", tx.now
+    _settle(note, version)
+    tx.record(NoteSubmitted(note.id, version.n, note.author_id))
+
+
+def decide(
+    tx: Write,
+    note_id: str,
+    n: int,
+    verdict: Verdict,
+    reason: str,
+    refusal: Callable[[NoteVersion, str], AppError | None],
+    overrule: bool = False,
+) -> bool:
+    """Give a version its verdict; False when it no longer waits for one (newer version, deleted, already decided).
+
+    `overrule` changes the verdict of a version that has one, unless a later version is served. `refusal` is the product
+    gate: what it refuses is rejected, whatever the verdict.
+    """
+    note = lock(tx, note_id)
+    version = None if note is None else tx.session.get(NoteVersion, (note_id, n), populate_existing=True)
+    if note is None or version is None or not _open_to(note, version, overrule):
+        return False
+    if verdict != "reject" and version.skus and (closed := refusal(version, note.author_id)) is not None:
+        verdict, reason = "reject", closed.detail
+    if version.state == _STATE[verdict]:
+        return False
+    version.reason, version.decided_at = reason, tx.now
+    _turn(tx, note, version, _STATE[verdict])
+    return True
+
+
+def undecide(tx: Write, note_id: str, n: int) -> bool:
+    """Take a version's last verdict back, with what it did; False when a later version has made that meaningless."""
+    note = lock(tx, note_id)
+    version = None if note is None else tx.session.get(NoteVersion, (note_id, n), populate_existing=True)
+    if note is None or version is None or version.state not in _DECIDED or n < (note.served or 0):
+        return False
+    if version.was in _DECIDED:
+        _turn(tx, note, version, version.was)
+        return True
+    served = note.served == n
+    version.state, version.was = ("in_review" if n == note.latest else "superseded"), version.state
+    before = _served_before(tx, note_id, n) if served else None
+    if served:
+        note.served, note.status = None, newest(tx, note).state
+        _put_products(tx, note_id, ())
+    if before is not None:
+        _turn(tx, note, before, before.was)
+    elif served:
+        tx.record(NoteRejected(note_id, note.author_id, n))
+    _settle(note, newest(tx, note))
+    return True
+
+
+def hold(tx: Write, note_id: str, kind: Hold, reason: str) -> bool:
+    """Take a note out of sight; False when it was so already."""
+    note = lock(tx, note_id)
+    if note is None or getattr(note, kind):
+        return False
+    setattr(note, kind, True)
+    note.hold_reason = reason
+    tx.session.flush()
+    tx.record((NoteHidden if kind == "hidden" else NoteRemoved)(note.id, note.author_id))
+    return True
+
+
+def restore(tx: Write, note_id: str, *kinds: Hold) -> bool:
+    """Undo these kinds of `hold`; False when the note is held by another still, or was held by none."""
+    note = lock(tx, note_id)
+    if note is None or not any(getattr(note, kind) for kind in kinds):
+        return False
+    for kind in kinds:
+        setattr(note, kind, False)
+    if note.hold:
+        return False
+    note.hold_reason = ""
+    tx.session.flush()
+    tx.record(NoteRestored(note.id, note.author_id))
+    return True
+
+
+def erase(tx: Write, note: Note) -> None:
+    """The author's deletion."""
+    note.deleted_at = tx.now
+    tx.session.flush()
+    tx.record(NoteDeleted(note.id, note.author_id))
+
+
+def unlink(tx: Write, note_id: str, sku_ids: Sequence[str]) -> bool:
+    """Take product cards out of the served and the newest version, at once; the words need no new verdict for it.
+    False when none was there."""
+    note = lock(tx, note_id)
+    touched = False
+    for n in set() if note is None else {note.served, note.latest} - {None}:
+        version = tx.session.get_one(NoteVersion, (note_id, n), populate_existing=True)
+        if not set(sku_ids).isdisjoint(version.skus):
+            version.skus = [sku_id for sku_id in version.skus if sku_id not in sku_ids]
+            touched = True
+    if note is None or not touched:
+        return False
+    tx.session.execute(delete(NoteProduct).where(NoteProduct.note_id == note_id, NoteProduct.sku_id.in_(list(sku_ids))))
+    tx.session.flush()
+    tx.record(NoteProductsChanged(note.id, note.author_id, tuple(newest(tx, note).skus)))
+    return True
+
+
+def screen_again(tx: Write, note_ids: Sequence[str]) -> int:
+    """Have notes screened again as they are, after a material change of what they carry: the same words become a version
+    in review; how many. A note with a newer version under way is left alone: that one is judged with the listing as it is now.
+    """
+    again = 0
+    for note_id in sorted(note_ids):
+        note = lock(tx, note_id)
+        if note is not None and note.served == note.latest:
+            revise(tx, note, content_of(newest(tx, note)))
+            again += 1
+    return again
+
+
+def changed(note: Note) -> PreconditionFailed:
+    return PreconditionFailed("note.changed", "The note has a newer version.", version=note.latest)
+
+
+def _open_to(note: Note, version: NoteVersion, overrule: bool) -> bool:
+    if version.state == "in_review":
+        return version.n == note.latest
+    return overrule and version.state in _DECIDED and version.n >= (note.served or 0)
+
+
+def _turn(tx: Write, note: Note, version: NoteVersion, state: str) -> None:
+    """Give a version the state of a verdict and serve what is to be served from now on."""
+    version.was, version.state = version.state, state
+    if state == "rejected":
+        _withdraw(tx, note, version)
+    else:
+        _serve(tx, note, version)
+    _settle(note, newest(tx, note))
+    tx.session.flush()
+    tx.record(_FACTS[state](note.id, note.author_id, version.n))
+
+
+def _served_before(tx: Write, note_id: str, n: int) -> NoteVersion | None:
+    query = select(NoteVersion).where(
+        NoteVersion.note_id == note_id,
+        NoteVersion.n < n,
+        NoteVersion.state == "superseded",
+        NoteVersion.was.in_(("public", "limited")),
+    )
+    return tx.session.scalar(query.order_by(NoteVersion.n.desc()).limit(1))
+
+
+def _serve(tx: Write, note: Note, version: NoteVersion) -> None:
+    if note.served not in (None, version.n):
+        before = tx.session.get_one(NoteVersion, (note.id, note.served))
+        before.was, before.state = before.state, "superseded"
+        note.edited_at = tx.now
+    note.served, note.status = version.n, version.state
+    note.published_at = note.published_at or tx.now
+    _put_products(tx, note.id, version.skus)
+
+
+def _withdraw(tx: Write, note: Note, version: NoteVersion) -> None:
+    """A rejected version that was served leaves nothing served: the one before it may have the same fault."""
+    if note.served == version.n:
+        note.served, note.status = None, version.state
+        _put_products(tx, note.id, ())
+
+
+def _settle(note: Note, version: NoteVersion) -> None:
+    """Keep `status` what it says it is while nothing is served; `version` is the newest."""
+    if note.served is None:
+        note.status = version.state
+
+
+def _put_products(tx: Write, note_id: str, skus: Sequence[str]) -> None:
+    tx.session.execute(delete(NoteProduct).where(NoteProduct.note_id == note_id))
+    tx.session.add_all(NoteProduct(note_id=note_id, sku_id=sku_id) for sku_id in skus)
+
+
+def _add_version(tx: Write, note: Note, content: Content, state: str) -> NoteVersion:
+    version = NoteVersion(
+        note_id=note.id,
+        n=note.latest,
+        title=content.title,
+        text=content.text,
+        topics=list(content.topics),
+        pictures=list(content.pictures),
+        skus=list(content.skus),
+        disclosure=content.disclosure,
+        state=state,
+        created_at=tx.now,
+    )
+    tx.session.add(version)
+    return version

@@ -1,0 +1,167 @@
+"""Notes over HTTP."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request, send_file
+
+from kernel.actor import Actor
+from kernel.errors import FieldError, Invalid
+from kernel.http import Rate, blueprint, endpoint, find
+from kernel.idempotency import Answer
+from notes.media import MediaService
+from notes.schemas import (
+    CardPage,
+    CommentIn,
+    CommentOut,
+    CommentPage,
+    Marks,
+    MediaOut,
+    MyNotePage,
+    NoteDraft,
+    NoteOut,
+    NotePatch,
+    Paging,
+    ProductsIn,
+    VersionQuery,
+)
+from notes.service import NoteService
+
+routes = blueprint("notes", __name__)
+files = Blueprint("media", __name__)
+UPLOAD_RATE = Rate(60, 60)
+COMMENT_RATE = Rate(20, 60)
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@routes.post("/media")
+@endpoint(returns=MediaOut, status=201, idempotent=True, rate=UPLOAD_RATE)
+def upload(actor: Actor, key: str) -> Answer:
+    """Upload an image: multipart/form-data with one part named file."""
+    given = request.files.getlist("file")
+    if len(given) != 1:
+        error = FieldError("file", "field.missing", "one part of multipart/form-data, named file")
+        raise Invalid("media.missing", "Send one image as the part named file.", [error])
+    return find(MediaService).upload(actor, given[0].read(), key)
+
+
+@files.get("/media/images/<name>")
+def image(name: str) -> Response:
+    """A rendering of an upload. Its name is its content's hash, so whoever has it need not ask again."""
+    response = send_file(find(MediaService).file(name), mimetype="image/webp", conditional=True, etag=name)
+    response.headers["Cache-Control"] = _FOR_EVER
+    response.headers["Content-Security-Policy"] = "default-src 'none'"
+    return response
+
+
+@routes.post("/notes")
+@endpoint(body=NoteDraft, returns=NoteOut, status=201, idempotent=True, etag="version")
+def create(actor: Actor, body: NoteDraft, key: str) -> Answer:
+    """Write a draft."""
+    return find(NoteService).create(actor, body, key)
+
+
+@routes.get("/notes/<id:note_id>")
+@endpoint(query=VersionQuery, returns=NoteOut, auth=False, etag="version")
+def note(actor: Actor, note_id: str, query: VersionQuery) -> NoteOut:
+    """One note; another version of it for its author and staff."""
+    return find(NoteService).get(actor, note_id, query.version)
+
+
+@routes.patch("/notes/<id:note_id>")
+@endpoint(body=NotePatch, returns=NoteOut, if_match=True, etag="version")
+def edit(actor: Actor, note_id: str, body: NotePatch, if_match: str) -> NoteOut:
+    """Edit a note: a new version, in review when the note was submitted before."""
+    return find(NoteService).edit(actor, note_id, body, if_match)
+
+
+@routes.delete("/notes/<id:note_id>")
+@endpoint()
+def delete(actor: Actor, note_id: str) -> None:
+    """Delete one's note."""
+    find(NoteService).delete(actor, note_id)
+
+
+@routes.post("/notes/<id:note_id>/submit")
+@endpoint(returns=NoteOut, idempotent=True, etag="version")
+def submit(actor: Actor, note_id: str, key: str) -> Answer:
+    """Hand a draft in for review."""
+    return find(NoteService).submit(actor, note_id, key)
+
+
+@routes.put("/notes/<id:note_id>/products")
+@endpoint(body=ProductsIn, returns=NoteOut, etag="version")
+def products(actor: Actor, note_id: str, body: ProductsIn) -> NoteOut:
+    """Replace the product cards; an If-Match header is heeded when it is there."""
+    tag = request.headers.get("If-Match")
+    version = None if tag is None else tag.removeprefix("W/").strip('"')
+    return find(NoteService).set_products(actor, note_id, body.products, version)
+
+
+@routes.put("/notes/<id:note_id>/like")
+@endpoint(returns=Marks)
+def like(actor: Actor, note_id: str) -> Marks:
+    """Like a note."""
+    return find(NoteService).like(actor, note_id)
+
+
+@routes.delete("/notes/<id:note_id>/like")
+@endpoint(returns=Marks)
+def unlike(actor: Actor, note_id: str) -> Marks:
+    """Take a like back."""
+    return find(NoteService).unlike(actor, note_id)
+
+
+@routes.put("/notes/<id:note_id>/save")
+@endpoint(returns=Marks)
+def save(actor: Actor, note_id: str) -> Marks:
+    """Save a note."""
+    return find(NoteService).save(actor, note_id)
+
+
+@routes.delete("/notes/<id:note_id>/save")
+@endpoint(returns=Marks)
+def unsave(actor: Actor, note_id: str) -> Marks:
+    """Take a save back."""
+    return find(NoteService).unsave(actor, note_id)
+
+
+@routes.get("/notes/<id:note_id>/comments")
+@endpoint(query=Paging, returns=CommentPage, auth=False)
+def comments(actor: Actor, note_id: str, query: Paging) -> CommentPage:
+    """The comments under a note, newest first."""
+    return find(NoteService).comments(actor, note_id, query.cursor, query.limit)
+
+
+@routes.post("/notes/<id:note_id>/comments")
+@endpoint(body=CommentIn, returns=CommentOut, status=201, idempotent=True, rate=COMMENT_RATE)
+def comment(actor: Actor, note_id: str, body: CommentIn, key: str) -> Answer:
+    """Comment on a note."""
+    return find(NoteService).comment(actor, note_id, body, key)
+
+
+@routes.delete("/comments/<id:comment_id>")
+@endpoint()
+def delete_comment(actor: Actor, comment_id: str) -> None:
+    """Delete one's comment, or one under one's note."""
+    find(NoteService).delete_comment(actor, comment_id)
+
+
+@routes.get("/accounts/<id:account_id>/notes")
+@endpoint(query=Paging, returns=CardPage, auth=False)
+def by_author(actor: Actor, account_id: str, query: Paging) -> CardPage:
+    """A profile's notes, newest first."""
+    return find(NoteService).by_author(actor, account_id, query.cursor, query.limit)
+
+
+@routes.get("/me/notes")
+@endpoint(query=Paging, returns=MyNotePage)
+def mine(actor: Actor, query: Paging) -> MyNotePage:
+    """The caller's own notes with their states and reasons."""
+    return find(NoteService).mine(actor, query.cursor, query.limit)
+
+
+@routes.get("/me/saves")
+@endpoint(query=Paging, returns=CardPage)
+def saves(actor: Actor, query: Paging) -> CardPage:
+    """What the caller saved, last saved first."""
+    return find(NoteService).saved(actor, query.cursor, query.limit)

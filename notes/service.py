@@ -1,0 +1,262 @@
+"""What people publish: the author's commands, the readers' marks, and the hooks of moderation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from accounts import AccountRef, AccountService
+from kernel.actor import Actor
+from kernel.db import Database, Write
+from kernel.errors import AppError, Conflict, FieldError, Forbidden, Invalid, PreconditionFailed
+from kernel.idempotency import Answer, once
+from notes import cards, marks, review
+from notes.comments import CommentBook, CommentContent
+from notes.gate import Clearance, Listings, ProductGate
+from notes.media import MediaService, pictures
+from notes.models import Note, NoteVersion
+from notes.reading import NoteReader, absent
+from notes.review import Content, Hold, Verdict
+from notes.schemas import CommentIn, CommentPage, Marks, NoteDraft, NoteOut, NotePatch, ProductChip
+
+
+class NoteService(NoteReader):
+    """Notes from draft to deletion. What only looks is `NoteReader`."""
+
+    def __init__(
+        self, db: Database, accounts: AccountService, listings: Listings, gate: ProductGate, media: MediaService
+    ) -> None:
+        super().__init__(db, accounts, listings)
+        self.gate = gate
+        self.media = media
+        self.book = CommentBook(db, accounts, self)
+
+    # -- the author -----------------------------------------------------------------------------------------------
+
+    def create(self, actor: Actor, draft: NoteDraft, key: str | None = None) -> Answer:
+        """A new draft. Raises `media.not_found`, `product.not_found`, `creator.not_approved`, `creator.active_strike`."""
+        me = actor.require_account()
+        clearance = self.gate.clear(me, draft.products)
+        refs, chips = self._company([me], draft.products)
+
+        def write(tx: Write) -> dict[str, Any]:
+            note_id = self.add(tx, me, draft, clearance.require())
+            return _answer(tx, note_id, refs[me], chips)
+
+        return self.db.write(once(actor, key, "notes.create", draft.model_dump(), write))
+
+    def add(self, tx: Write, author_id: str, draft: NoteDraft, disclosure: str | None = None) -> str:
+        """Write a draft inside a larger write; its id. `disclosure` is the gate's answer for its products."""
+        content = Content(
+            draft.title,
+            draft.text,
+            draft.topics,
+            pictures(tx.session, author_id, draft.images),
+            draft.products,
+            disclosure or ("product" if draft.products else None),
+        )
+        return review.create(tx, author_id, content)
+
+    def edit(self, actor: Actor, note_id: str, patch: NotePatch, if_match: str) -> NoteOut:
+        """A new version. Raises `note.changed` (with the current note) when `if_match` is not the newest version."""
+        return self._revise(actor, note_id, patch, if_match)
+
+    def set_products(self, actor: Actor, note_id: str, sku_ids: Sequence[str], if_match: str | None = None) -> NoteOut:
+        """Other product cards, all at once: a new version. Raises as `edit` and `create` do."""
+        return self._revise(actor, note_id, NotePatch(products=list(sku_ids)), if_match)
+
+    def submit(self, actor: Actor, note_id: str, key: str | None = None) -> Answer:
+        """Hand a draft in for review; the product gate is asked again. Raises `note.not_a_draft`, `note.empty`."""
+        note, newest = self._own(actor, note_id)
+        clearance = self.gate.clear(note.author_id, newest.skus, kept=newest.skus)
+        refs, chips = self._company([note.author_id], newest.skus)
+
+        def write(tx: Write) -> dict[str, Any]:
+            locked, version = self._lock(tx, note_id)
+            if list(version.skus) != list(clearance.sku_ids):
+                raise Conflict("note.changed", "The note was changed meanwhile.", version=locked.latest)
+            clearance.require()
+            review.submit(tx, locked, version)
+            return _answer(tx, note_id, refs[note.author_id], chips)
+
+        return self.db.write(once(actor, key, f"notes.submit:{note_id}", {}, write))
+
+    def delete(self, actor: Actor, note_id: str) -> None:
+        """The author deletes a note, in whatever state it is."""
+        self._own(actor, note_id)
+        self.db.write(lambda tx: review.erase(tx, self._lock(tx, note_id)[0]))
+
+    def _revise(self, actor: Actor, note_id: str, patch: NotePatch, if_match: str | None) -> NoteOut:
+        if not patch.changes:
+            raise Invalid(
+                "note.no_change", "Name what shall change.", [FieldError("body", "field.missing", "is empty")]
+            )
+        note, newest = self._own(actor, note_id)
+        skus = patch.products if "products" in patch.changes else newest.skus
+        clearance = self.gate.clear(note.author_id, skus, kept=newest.skus)
+
+        def write(tx: Write) -> None:
+            locked, version = self._lock(tx, note_id)
+            if locked.latest != newest.n or if_match not in (None, str(locked.latest)):
+                raise review.changed(locked)
+            review.revise(tx, locked, _changed(tx, note.author_id, version, patch, clearance))
+
+        try:
+            self.db.write(write)
+        except PreconditionFailed as refused:
+            current = self.get(actor, note_id)
+            raise PreconditionFailed(
+                refused.code, refused.detail, version=current.version, current=current.model_dump()
+            ) from None
+        return self.get(actor, note_id)
+
+    def _own(self, actor: Actor, note_id: str) -> tuple[Note, NoteVersion]:
+        """The caller's note and its newest version; somebody else's is `note.not_yours` only where it can be seen."""
+        me = actor.require_account()
+        with self.db.read() as session:
+            note = session.get(Note, note_id)
+            newest = None if note is None else session.get(NoteVersion, (note_id, note.latest))
+        if note is None or newest is None or note.deleted_at is not None:
+            raise absent()
+        if note.author_id != me:
+            raise (
+                Forbidden("note.not_yours", "This is somebody else's note.") if self.sees(actor, note_id) else absent()
+            )
+        return note, newest
+
+    def _lock(self, tx: Write, note_id: str) -> tuple[Note, NoteVersion]:
+        note = review.lock(tx, note_id)
+        if note is None:
+            raise absent()
+        if note.removed:
+            raise Conflict("note.removed", "A moderator has removed this note.")
+        return note, review.newest(tx, note)
+
+    # -- readers --------------------------------------------------------------------------------------------------
+
+    def like(self, actor: Actor, note_id: str) -> Marks:
+        """Like a note; twice is once."""
+        return self._put(actor, note_id, "like")
+
+    def unlike(self, actor: Actor, note_id: str) -> Marks:
+        return self._take(actor, note_id, "like")
+
+    def save(self, actor: Actor, note_id: str) -> Marks:
+        """Keep a note to find it again; twice is once."""
+        return self._put(actor, note_id, "save")
+
+    def unsave(self, actor: Actor, note_id: str) -> Marks:
+        return self._take(actor, note_id, "save")
+
+    def mark(self, tx: Write, note_id: str, account_id: str, kind: marks.Mark) -> None:
+        """Write a like or save inside a larger write. Raises `note.not_found` when the note is not published."""
+        if not marks.put(tx, note_id, account_id, kind):
+            raise absent()
+
+    def _put(self, actor: Actor, note_id: str, kind: marks.Mark) -> Marks:
+        me = actor.require_account()
+        if not self.sees(actor, note_id):
+            raise absent()
+
+        def write(tx: Write) -> Marks:
+            self.mark(tx, note_id, me, kind)
+            return marks.marks_of(tx, note_id, me)
+
+        return self.db.write(write)
+
+    def _take(self, actor: Actor, note_id: str, kind: marks.Mark) -> Marks:
+        me = actor.require_account()
+        if not self.sees(actor, note_id):
+            raise absent()
+
+        def write(tx: Write) -> Marks:
+            marks.take(tx, note_id, me, kind)
+            return marks.marks_of(tx, note_id, me)
+
+        return self.db.write(write)
+
+    def comments(self, viewer: Actor, note_id: str, cursor: str | None = None, limit: int = 20) -> CommentPage:
+        """The comments under a note, newest first."""
+        return self.book.page(viewer, note_id, cursor, limit)
+
+    def comment(self, actor: Actor, note_id: str, form: CommentIn, key: str | None = None) -> Answer:
+        """Comment on a note."""
+        return self.book.write(actor, note_id, form, key)
+
+    def delete_comment(self, actor: Actor, comment_id: str) -> None:
+        """Delete one's own comment, or one under one's own note."""
+        self.book.delete(actor, comment_id)
+
+    def comment_contents(self, ids: Sequence[str]) -> dict[str, CommentContent]:
+        """Comments for moderation, by id."""
+        return self.book.contents(list(ids))
+
+    def comment_to_judge(self, viewer: Actor, comment_id: str) -> CommentContent:
+        """A comment that the viewer may see (staff: hidden too), else `comment.not_found`."""
+        return self.book.to_judge(viewer, comment_id)
+
+    # -- hooks, inside somebody else's write ----------------------------------------------------------------------
+
+    def decide(
+        self, tx: Write, note_id: str, version: int, verdict: Verdict, reason: str = "", overrule: bool = False
+    ) -> bool:
+        """A version's verdict; see `review.decide`. The product gate is asked once more before a version is served."""
+        return review.decide(tx, note_id, version, verdict, reason, self._refusal, overrule)
+
+    def hide(self, tx: Write, note_id: str, reason: str = "") -> bool:
+        """Out of sight for all but author and staff; False when it was so already."""
+        return review.hold(tx, note_id, "hidden", reason)
+
+    def remove(self, tx: Write, note_id: str, reason: str = "") -> bool:
+        """Out of sight, and closed to its author's edits; False when it was so already."""
+        return review.hold(tx, note_id, "removed", reason)
+
+    def restore(self, tx: Write, note_id: str, kind: Hold | None = None) -> bool:
+        """Undo `hide` (kind `hidden`), `remove` (kind `removed`) or both; False when nothing came back into sight."""
+        return review.restore(tx, note_id, *((kind,) if kind else ("hidden", "removed")))
+
+    def undecide(self, tx: Write, note_id: str, version: int) -> bool:
+        """Take a version's last verdict back: it waits again, or has the verdict before; see `review.undecide`."""
+        return review.undecide(tx, note_id, version)
+
+    def unlink(self, tx: Write, note_id: str, sku_ids: Sequence[str]) -> bool:
+        """Take product cards out of what is served and out of the newest version; False when none was there."""
+        return review.unlink(tx, note_id, sku_ids)
+
+    def screen_again(self, tx: Write, note_ids: Sequence[str]) -> int:
+        """Have served notes screened again because something they carry has changed; how many."""
+        return review.screen_again(tx, note_ids)
+
+    def hide_comment(self, tx: Write, comment_id: str) -> bool:
+        return self.book.hide(tx, comment_id)
+
+    def restore_comment(self, tx: Write, comment_id: str) -> bool:
+        return self.book.restore(tx, comment_id)
+
+    def _refusal(self, version: NoteVersion, author_id: str) -> AppError | None:
+        # Asked on a reading session of its own: it sees what is committed, which is what the rule speaks of.
+        return self.gate.clear(author_id, version.skus, kept=version.skus).refusal
+
+
+def _changed(tx: Write, author_id: str, old: NoteVersion, patch: NotePatch, clearance: Clearance) -> Content:
+    """The old version's content with the patch's changes, behind the gate."""
+    named = patch.changes
+    return Content(
+        title=patch.title if "title" in named else old.title,
+        text=patch.text if "text" in named else old.text,
+        topics=patch.topics if "topics" in named else old.topics,
+        pictures=pictures(tx.session, author_id, patch.images) if "images" in named else old.pictures,
+        skus=list(clearance.sku_ids),
+        disclosure=clearance.require(),
+    )
+
+
+def _answer(tx: Write, note_id: str, author: AccountRef, chips: dict[str, ProductChip]) -> dict[str, Any]:
+    """What a command of the author answers, from the rows of its own write."""
+    tx.session.flush()
+    note = tx.session.get_one(Note, note_id)
+    version = tx.session.scalars(select(NoteVersion).filter_by(note_id=note_id, n=note.latest)).one()
+    shown = cards.full(note, version, author, chips, insider=True, mine=True, liked=False, saved=False)
+    return shown.model_dump()

@@ -108,6 +108,15 @@ class Hit:
 class SearchIndex(Protocol):
     """A rebuildable copy of what SQL holds: words by BM25, meaning by nearest vectors."""
 
+    @property
+    def fresh(self) -> bool:
+        """False while this copy has to be filled from SQL: it is new, or was lost, or its filling did not end."""
+        ...
+
+    def mark_fresh(self) -> None:
+        """Say, at the end of a filling, that the copy is whole; remembered at the next open. `clear` takes it back."""
+        ...
+
     def put(self, documents: Sequence[IndexDocument]) -> None:
         """Insert or replace by id. Visible to queries after `refresh`, durable when this returns or at `refresh`."""
         ...
@@ -128,6 +137,10 @@ class SearchIndex(Protocol):
 
     def nearest(self, vector: Vectors, limit: int, terms: Mapping[str, str | Sequence[str]] | None = None) -> list[Hit]:
         """Cosine similarity, best first, filters exact."""
+        ...
+
+    def ceilings(self, tokens: Sequence[str]) -> list[float]:
+        """For each token the highest score that `lexical` gives any document for it alone; 0 where none has it."""
         ...
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:

@@ -1,0 +1,30 @@
+"""Search indexes behind `kernel.ports.SearchIndex`, picked by the scheme of `OFFSHELF_INDEX_URL`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from kernel.errors import SettingError
+from kernel.ports import SearchIndex
+
+__all__ = ["open_index"]
+
+
+def open_index(
+    url: str, folder: Path, dimensions: int, off_loop: Callable[..., Any] | None = None, name: str = ""
+) -> SearchIndex:
+    """The index at `url`. `embedded://` lives in `folder`; vectors have `dimensions` entries.
+
+    `name` says which encoder and tokens fill it: an index filled under another name opens empty and not `fresh`.
+    Calls that take long go through `off_loop(fn, *args)`, by default a direct call. Raises SettingError.
+    """
+    if urlsplit(url).scheme != "embedded":
+        raise SettingError(
+            f"OFFSHELF_INDEX_URL: {url!r} is not a search index this release knows; it accepts embedded://"
+        )
+    from engines.index.embedded import EmbeddedIndex  # the engine that is not used is not loaded
+
+    return EmbeddedIndex(folder, dimensions, off_loop=off_loop, name=name)

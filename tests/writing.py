@@ -23,9 +23,11 @@ def picture(width: int = 40, height: int = 30, fmt: str = "PNG", colour: Any = (
 
 
 def upload(client: Client, data: bytes, key: str | None = None, name: str = "file") -> TestResponse:
+    head = f'--frontier\r\nContent-Disposition: form-data; name="{name}"; filename="picture.png"\r\n\r\n'
+    body = head.encode() + data + b"\r\n--frontier--\r\n"
     headers = {"Idempotency-Key": key or new_key()}
-    form = {name: (io.BytesIO(data), "picture.png")}
-    return client._open("POST", "media", headers=headers, data=form, content_type="multipart/form-data")
+    form = "multipart/form-data; boundary=frontier"
+    return client._open("POST", "media", headers=headers, data=body, content_type=form)
 
 
 def list_product(house: House, merchant_id: str, stock: int = 5, price: int = 12900) -> str:

@@ -12,6 +12,7 @@ from werkzeug.routing import BaseConverter
 
 from accounts import AccountService, ApplicationService
 from accounts.routes import routes as account_routes
+from engines.blobs import FileBlobs
 from engines.kv import open_kv
 from engines.offloop import off_loop
 from engines.payments import FakePayments
@@ -22,11 +23,14 @@ from kernel.config import Settings
 from kernel.context import request_id
 from kernel.jobs import Worker
 from kernel.policy import Policies
-from kernel.ports import Clock, KeyValue
+from kernel.ports import Blobs, Clock, KeyValue
 from metrics import MetricsService
 from metrics.routes import routes as metrics_routes
 from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook
 from moderation.routes import routes as moderation_routes
+from notes import MediaService, NoteService, ProductGate
+from notes.routes import files as media_files
+from notes.routes import routes as note_routes
 from shop import CheckoutService, OrderService, ProductService
 from shop.routes import routes as shop_routes
 from web import auth, errors, openapi
@@ -41,6 +45,7 @@ class Engines:
 
     db: AnyDatabase
     kv: KeyValue
+    blobs: Blobs
     clock: Clock
     payments: FakePayments
 
@@ -66,6 +71,9 @@ class Services:
     products: ProductService
     checkout: CheckoutService
     orders: OrderService
+    gate: ProductGate
+    media: MediaService
+    notes: NoteService
     worker: Worker
 
 
@@ -76,6 +84,7 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
     return Engines(
         db=open_database(settings.sql_url, clock),
         kv=kv or open_kv(settings.kv_url, settings.data / "kv"),
+        blobs=FileBlobs(settings.data / "media" / "images"),
         clock=clock,
         payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),
     )
@@ -90,7 +99,11 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     metrics = MetricsService(engines.db, settings.zone, settings.currency)
     cases = CaseQueue(engines.db)
     notices = Notices(engines.db)
-    targets = ServiceTargets(accounts)
+    products = ProductService(engines.db, accounts)
+    gate = ProductGate(applications, strikes, products)
+    media = MediaService(engines.db, engines.blobs, off_loop)
+    notes = NoteService(engines.db, accounts, products, gate, media)
+    targets = ServiceTargets(accounts, notes)
     worker = Worker(engines.db, {})
     services = Services(
         accounts=accounts,
@@ -102,9 +115,12 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         notices=notices,
         screening=Screening(engines.db, cases),
         moderation=ModerationService(engines.db, cases, notices, strikes, targets),
-        products=ProductService(engines.db, accounts),
+        products=products,
         checkout=CheckoutService(engines.db, policies),
         orders=OrderService(engines.db, engines.payments, off_loop),
+        gate=gate,
+        media=media,
+        notes=notes,
         worker=worker,
     )
     engines.db.on_jobs = worker.wake
@@ -130,6 +146,8 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     app.register_blueprint(account_routes)
     app.register_blueprint(metrics_routes)
     app.register_blueprint(moderation_routes)
+    app.register_blueprint(note_routes)
+    app.register_blueprint(media_files)
     app.register_blueprint(shop_routes)
     app.register_blueprint(policy_routes)
     app.add_url_rule("/healthz", view_func=healthz)

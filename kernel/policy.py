@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Index, String, Text, select
+from sqlalchemy import Index, String, Text, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.actor import Actor
@@ -33,6 +33,15 @@ class PolicyChange(Base):
     set_by: Mapped[str] = mapped_column(String(48))
     reason: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+# Built once: orders read it on their hot path.
+_VALUES = (
+    select(PolicyChange.name, PolicyChange.scope, PolicyChange.value)
+    .where(PolicyChange.name.in_(bindparam("names", expanding=True)))
+    .where(PolicyChange.scope.in_(bindparam("scopes", expanding=True)))
+    .order_by(PolicyChange.id)
+)
 
 
 class Policies:
@@ -60,11 +69,8 @@ class Policies:
     def values(self, session: Session, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
         """Several policies by one statement: (name, scope) -> what `get` would give."""
         pairs = list(wanted)
-        table = PolicyChange
-        query = select(table.name, table.scope, table.value).where(
-            table.name.in_({name for name, _ in pairs}), table.scope.in_({"", *(scope for _, scope in pairs)})
-        )
-        found = {(name, scope): value for name, scope, value in session.execute(query.order_by(table.id))}
+        asked = {"names": list({name for name, _ in pairs}), "scopes": list({"", *(scope for _, scope in pairs)})}
+        found = {(name, scope): value for name, scope, value in session.execute(_VALUES, asked)}
         return {
             (name, scope): found.get((name, scope), found.get((name, ""), self._defaults[name]))
             for name, scope in pairs

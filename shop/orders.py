@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
@@ -28,6 +28,7 @@ from shop.quotes import line_out, order_shape, parts
 from shop.schemas import Address, Cancelled, MoneyOut, OrderOut, OrderPage, PaymentOut, PaymentRef, StoredLine
 
 REFUND = "shop.refund_payment"
+AGAIN = timedelta(minutes=1)
 
 _order, _line, _payment = Order.__table__.c, OrderLine.__table__.c, Payment.__table__.c
 _buyer, _sku_buyer = Buyer.__table__.c, SkuBuyer.__table__.c
@@ -149,6 +150,10 @@ class OrderService:
                 tx.record(OrderRefunded(row.order_id, buyer, payment_id, row.amount, row.currency))
 
         self.db.write(write)
+
+    def refund_later(self, payment_id: str) -> None:
+        """Try a refund again in a minute."""
+        self.db.write(lambda tx: tx.enqueue(REFUND, {"payment_id": payment_id}, tx.now + AGAIN))
 
     def _owe_back(self, tx: Write, payment_ids: Sequence[str]) -> None:
         for payment_id in payment_ids:

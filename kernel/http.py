@@ -214,7 +214,7 @@ def _present(result: Any, spec: Endpoint) -> Response:
     if isinstance(value, Response):
         return value
     if value is None:
-        return Response(status=204)
+        return _with_allowance(Response(status=204))
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     response = Response(orjson.dumps(value), status=spec.status, mimetype="application/json")
@@ -222,4 +222,11 @@ def _present(result: Any, spec: Endpoint) -> Response:
         response.headers["Idempotency-Replayed"] = "true"
     if spec.etag is not None:
         response.set_etag(str(value[spec.etag]))
+    return _with_allowance(response)
+
+
+def _with_allowance(response: Response) -> Response:
+    allowance = g.get("allowance")
+    if allowance is not None:
+        response.headers.update(rate_headers(allowance))
     return response

@@ -7,23 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response
+from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.routing import BaseConverter
 
 from accounts import AccountService, ApplicationService
 from accounts.routes import routes as account_routes
 from engines.blobs import FileBlobs
 from engines.kv import open_kv
-from engines.offloop import off_loop
+from engines.media import FfmpegMedia
+from engines.offloop import beside, off_loop
 from engines.payments import FakePayments
+from engines.realtime import InProcessRealtime
 from engines.sql import AnyDatabase, open_database
+from feed import Candidates, FeedService
+from feed.routes import routes as feed_routes
 from kernel import http
 from kernel.clock import SystemClock
 from kernel.config import Settings
-from kernel.context import request_id
 from kernel.jobs import Worker
 from kernel.policy import Policies
-from kernel.ports import Blobs, Clock, KeyValue
+from kernel.ports import Blobs, Clock, KeyValue, MediaServer, Realtime
+from live import ChatRate, ChatService, LiveJobs, Presence, RoomDesk, RoomLog, RoomService
+from live.routes import media as stream_files
+from live.routes import routes as live_routes
 from metrics import MetricsService
 from metrics.routes import routes as metrics_routes
 from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook
@@ -33,7 +40,8 @@ from notes.routes import files as media_files
 from notes.routes import routes as note_routes
 from shop import CheckoutService, OrderService, ProductService
 from shop.routes import routes as shop_routes
-from web import auth, errors, openapi
+from web import asyncapi, auth, errors, openapi
+from web.front import Front
 from web.policies import routes as policy_routes
 from web.reactions import connect
 from web.targets import ServiceTargets
@@ -48,8 +56,12 @@ class Engines:
     blobs: Blobs
     clock: Clock
     payments: FakePayments
+    streams: MediaServer
+    realtime: Realtime
 
     def close(self, keep_kv: bool = False) -> None:
+        self.realtime.close()
+        self.streams.close()
         if not keep_kv:
             self.kv.close()
         self.db.close()
@@ -74,6 +86,12 @@ class Services:
     gate: ProductGate
     media: MediaService
     notes: NoteService
+    candidates: Candidates
+    feed: FeedService
+    rooms: RoomService
+    chat: ChatService
+    desk: RoomDesk
+    live_jobs: LiveJobs
     worker: Worker
 
 
@@ -87,6 +105,8 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
         blobs=FileBlobs(settings.data / "media" / "images"),
         clock=clock,
         payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),
+        streams=FfmpegMedia(settings.data / "live", clock),
+        realtime=InProcessRealtime(),
     )
 
 
@@ -104,6 +124,12 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     media = MediaService(engines.db, engines.blobs, off_loop)
     notes = NoteService(engines.db, accounts, products, gate, media)
     targets = ServiceTargets(accounts, notes)
+    room_log = RoomLog(engines.db, engines.realtime, engines.streams.media_at, beside)
+    presence = Presence(engines.kv)
+    rooms = RoomService(engines.db, accounts, gate, products, engines.streams, presence, room_log)
+    rate = ChatRate() if settings.rate_limits else None
+    accounts.live_hosts = rooms.live_hosts
+    candidates = Candidates(engines.db, notes)
     worker = Worker(engines.db, {})
     services = Services(
         accounts=accounts,
@@ -121,6 +147,12 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         gate=gate,
         media=media,
         notes=notes,
+        candidates=candidates,
+        feed=FeedService(engines.db, accounts, notes, rooms, candidates, policies),
+        rooms=rooms,
+        chat=ChatService(engines.db, accounts, rooms, engines.kv, engines.realtime, rate),
+        desk=RoomDesk(engines.db, rooms),
+        live_jobs=LiveJobs(rooms),
         worker=worker,
     )
     engines.db.on_jobs = worker.wake
@@ -134,13 +166,13 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body, RATE_LIMITS=settings.rate_limits, SECRET_KEY=secret_key(settings)
     )
+    app.session_interface = NoSession()
+    app.wsgi_app = Front(app.wsgi_app)  # type: ignore[method-assign]
     app.url_map.converters["id"] = IdConverter
     with app.app_context():
         http.register(KeyValue, engines.kv)  # type: ignore[type-abstract]
         for service in vars(services).values():
             http.register(type(service), service)
-    app.before_request(_start_request)
-    app.after_request(_finish_request)
     auth.install(app)
     errors.install(app)
     app.register_blueprint(account_routes)
@@ -149,10 +181,24 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     app.register_blueprint(note_routes)
     app.register_blueprint(media_files)
     app.register_blueprint(shop_routes)
+    app.register_blueprint(feed_routes)
+    app.register_blueprint(live_routes)
+    app.register_blueprint(stream_files)
     app.register_blueprint(policy_routes)
     app.add_url_rule("/healthz", view_func=healthz)
+    app.add_url_rule("/api/v1/asyncapi.json", view_func=_constant(asyncapi.document), endpoint="asyncapi")
     app.add_url_rule("/api/v1/openapi.json", view_func=_constant(lambda: openapi.document(app)), endpoint="openapi")
     return app
+
+
+class NoSession(SessionInterface):
+    """Who asks is `web/auth.py`'s matter; Flask's signed session would be opened for every request and hold nothing."""
+
+    def open_session(self, app: Flask, request: Request) -> None:
+        return None
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        pass
 
 
 class IdConverter(BaseConverter):
@@ -191,17 +237,3 @@ def _constant(make: Callable[[], object]) -> Callable[[], object]:
         return made[0]
 
     return view
-
-
-def _start_request() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    request_id.set(given if 8 <= len(given) <= 64 and given.isascii() and given.isprintable() else secrets.token_hex(8))
-
-
-def _finish_request(response: Response) -> Response:
-    response.headers["X-Request-Id"] = request_id.get() or ""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if (allowance := g.get("allowance")) is not None:
-        response.headers.update(http.rate_headers(allowance))
-    return response
-

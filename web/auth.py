@@ -17,6 +17,7 @@ SESSION_COOKIE = "offshelf_session"
 DEVICE_COOKIE = "offshelf_device"
 DEVICE_HEADER = "X-Device"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_NOBODYS = ("/static/", "/media/", "/healthz")
 _YEAR = 365 * 24 * 3600
 
 
@@ -29,7 +30,7 @@ def install(app: Flask) -> None:
 def identify() -> None:
     """Set `g.actor` for this request."""
     g.actor = ANONYMOUS
-    if request.path.startswith(("/static/", "/media/", "/healthz", "/readyz")):
+    if request.path.startswith(_NOBODYS):
         return
     header = request.headers.get("Authorization")
     if header is not None:

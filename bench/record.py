@@ -1,0 +1,59 @@
+"""What every benchmark writes: `bench/results/NAME.json`, and the table in `docs/benchmarks.md` made from these."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+_INTRO = """# Measured
+
+Made by `make bench-NAME`; each line is from one run in which the project and its baseline took turns on the same cores. Ratios are the
+claim, absolute figures are context: the machine is shared and drifts.
+
+"""
+
+
+def write(
+    name: str, rounds: int, figures: dict[str, float], targets: dict[str, tuple[str, float]], packages: list[str]
+) -> bool:
+    """Write a benchmark's result and the page; whether every target held."""
+    held = all(
+        figures[figure] >= bound if sign == ">=" else figures[figure] <= bound
+        for figure, (sign, bound) in targets.items()
+    )
+    result = {
+        "name": name,
+        "machine": {"processor": platform.machine(), "system": platform.system(), "python": platform.python_version()},
+        "versions": {package: version(package) for package in packages},
+        "rounds": rounds,
+        "figures": figures,
+        "targets": targets,
+        "held": held,
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    render()
+    return held
+
+
+def render() -> None:
+    """Write `docs/benchmarks.md` from all results."""
+    sections = [_section(json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json"))]
+    PAGE.write_text(_INTRO + "\n".join(sections))
+
+
+def _section(result: dict[str, Any]) -> str:
+    rows = []
+    for figure, value in result["figures"].items():
+        sign, bound = result["targets"].get(figure, ("", ""))
+        rows.append(f"| {figure} | {value} | {sign} {bound} |")
+    table = "\n".join(["| figure | measured | target |", "|---|---|---|", *rows])
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    held = "held" if result["held"] else "NOT held"
+    return f"## {result['name']}: targets {held}\n\n{result['rounds']} rounds; {versions}.\n\n{table}\n"

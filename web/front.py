@@ -1,0 +1,38 @@
+"""What every answer carries, put on outside Flask: a request id, and headers that keep browsers strict."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kernel.context import request_id
+
+StartResponse = Callable[..., Any]
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Content-Security-Policy", POLICY),
+]
+
+
+class Front:
+    """The outermost WSGI layer. A caller's own `X-Request-Id` (8 to 64 printable characters) is kept."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        fits = 8 <= len(given) <= 64 and given.isascii() and given.isprintable()
+        name = given if fits else f"{random.getrandbits(64):016x}"
+        request_id.set(name)
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, ("X-Request-Id", name), *_HEADERS], *rest)
+
+        return self.app(environ, start)

@@ -1,4 +1,4 @@
-"""The life of a note inside a write: versions, verdicts, moderation's hold.
+"""The life of a note inside a write: versions and verdicts.
 
 A version goes draft -> in_review -> public | limited | rejected, and superseded when a later one takes its place. Every
 function locks the note's row first, so what happens to one note happens one after the other.
@@ -17,19 +17,15 @@ from kernel.errors import AppError, Conflict, FieldError, Invalid, PreconditionF
 from kernel.ids import new_id
 from notes.facts import (
     NoteDeleted,
-    NoteHidden,
     NoteLimited,
     NoteProductsChanged,
     NotePublished,
     NoteRejected,
-    NoteRemoved,
-    NoteRestored,
     NoteSubmitted,
 )
 from notes.models import Note, NoteProduct, NoteVersion
 
 Verdict = Literal["approve", "limit", "reject"]
-Hold = Literal["hidden", "removed"]
 _FACTS = {"public": NotePublished, "limited": NoteLimited, "rejected": NoteRejected}
 _STATE = {"approve": "public", "limit": "limited", "reject": "rejected"}
 _DECIDED = ("public", "limited", "rejected")
@@ -157,56 +153,11 @@ def undecide(tx: Write, note_id: str, n: int) -> bool:
     return True
 
 
-def hold(tx: Write, note_id: str, kind: Hold, reason: str) -> bool:
-    """Take a note out of sight; False when it was so already."""
-    note = lock(tx, note_id)
-    if note is None or getattr(note, kind):
-        return False
-    setattr(note, kind, True)
-    note.hold_reason = reason
-    tx.session.flush()
-    tx.record((NoteHidden if kind == "hidden" else NoteRemoved)(note.id, note.author_id))
-    return True
-
-
-def restore(tx: Write, note_id: str, *kinds: Hold) -> bool:
-    """Undo these kinds of `hold`; False when the note is held by another still, or was held by none."""
-    note = lock(tx, note_id)
-    if note is None or not any(getattr(note, kind) for kind in kinds):
-        return False
-    for kind in kinds:
-        setattr(note, kind, False)
-    if note.hold:
-        return False
-    note.hold_reason = ""
-    tx.session.flush()
-    tx.record(NoteRestored(note.id, note.author_id))
-    return True
-
-
 def erase(tx: Write, note: Note) -> None:
     """The author's deletion."""
     note.deleted_at = tx.now
     tx.session.flush()
     tx.record(NoteDeleted(note.id, note.author_id))
-
-
-def unlink(tx: Write, note_id: str, sku_ids: Sequence[str]) -> bool:
-    """Take product cards out of the served and the newest version, at once; the words need no new verdict for it.
-    False when none was there."""
-    note = lock(tx, note_id)
-    touched = False
-    for n in set() if note is None else {note.served, note.latest} - {None}:
-        version = tx.session.get_one(NoteVersion, (note_id, n), populate_existing=True)
-        if not set(sku_ids).isdisjoint(version.skus):
-            version.skus = [sku_id for sku_id in version.skus if sku_id not in sku_ids]
-            touched = True
-    if note is None or not touched:
-        return False
-    tx.session.execute(delete(NoteProduct).where(NoteProduct.note_id == note_id, NoteProduct.sku_id.in_(list(sku_ids))))
-    tx.session.flush()
-    tx.record(NoteProductsChanged(note.id, note.author_id, tuple(newest(tx, note).skus)))
-    return True
 
 
 def screen_again(tx: Write, note_ids: Sequence[str]) -> int:

@@ -12,13 +12,14 @@ from kernel.actor import Actor
 from kernel.db import Database, Write
 from kernel.errors import AppError, Conflict, FieldError, Forbidden, Invalid, PreconditionFailed
 from kernel.idempotency import Answer, once
-from notes import cards, marks, review
+from notes import cards, holds, marks, review
 from notes.comments import CommentBook, CommentContent
 from notes.gate import Clearance, Listings, ProductGate
+from notes.holds import Hold
 from notes.media import MediaService, pictures
 from notes.models import Note, NoteVersion
 from notes.reading import NoteReader, absent
-from notes.review import Content, Hold, Verdict
+from notes.review import Content, Verdict
 from notes.schemas import CommentIn, CommentPage, Marks, NoteDraft, NoteOut, NotePatch, ProductChip
 
 
@@ -207,15 +208,15 @@ class NoteService(NoteReader):
 
     def hide(self, tx: Write, note_id: str, reason: str = "") -> bool:
         """Out of sight for all but author and staff; False when it was so already."""
-        return review.hold(tx, note_id, "hidden", reason)
+        return holds.hold(tx, note_id, "hidden", reason)
 
     def remove(self, tx: Write, note_id: str, reason: str = "") -> bool:
         """Out of sight, and closed to its author's edits; False when it was so already."""
-        return review.hold(tx, note_id, "removed", reason)
+        return holds.hold(tx, note_id, "removed", reason)
 
     def restore(self, tx: Write, note_id: str, kind: Hold | None = None) -> bool:
         """Undo `hide` (kind `hidden`), `remove` (kind `removed`) or both; False when nothing came back into sight."""
-        return review.restore(tx, note_id, *((kind,) if kind else ("hidden", "removed")))
+        return holds.restore(tx, note_id, *((kind,) if kind else ("hidden", "removed")))
 
     def undecide(self, tx: Write, note_id: str, version: int) -> bool:
         """Take a version's last verdict back: it waits again, or has the verdict before; see `review.undecide`."""
@@ -223,7 +224,7 @@ class NoteService(NoteReader):
 
     def unlink(self, tx: Write, note_id: str, sku_ids: Sequence[str]) -> bool:
         """Take product cards out of what is served and out of the newest version; False when none was there."""
-        return review.unlink(tx, note_id, sku_ids)
+        return holds.unlink(tx, note_id, sku_ids)
 
     def screen_again(self, tx: Write, note_ids: Sequence[str]) -> int:
         """Have served notes screened again because something they carry has changed; how many."""

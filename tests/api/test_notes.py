@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -177,6 +179,30 @@ def test_likes_and_saves_count_once_and_come_back(any_house: House) -> None:
     assert fan.delete(f"{path}/like").json["likes"] == fan.delete(f"{path}/like").json["likes"] == 0
     assert fan.delete(f"{path}/save").json == {"liked": False, "saved": False, "likes": 0, "saves": 0}
     assert problem(any_house.anonymous().put(f"{path}/like")) == (401, "session.required")
+
+
+def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(act, range(count)))
+
+
+def test_counters_are_right_when_many_like_at_once(any_house: House) -> None:
+    fans = [any_house.as_(f"fan{n}") for n in range(6)]
+    note_id = publish(any_house, any_house.as_("author"))
+    at_once(12, lambda n: fans[n % 6].put(f"notes/{note_id}/like"))
+    at_once(12, lambda n: fans[n % 3].delete(f"notes/{note_id}/like"))
+    at_once(6, lambda n: fans[n].post(f"notes/{note_id}/comments", {"text": "!"}, key="same"))
+    note = stored(any_house, note_id)
+    assert (note.likes, note.comments) == (3, 6)
+
+
+def test_of_two_edits_at_once_one_wins(any_house: House) -> None:
+    author = any_house.as_("author")
+    path = f"notes/{draft(author)['id']}"
+    answers = at_once(4, lambda n: author.patch(path, {"title": f"Tab {n}"}, etag='"1"'))
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
+    winner = next(answer for answer in answers if answer.status_code == 200)
+    assert (author.get(path).json["title"], author.get(path).json["version"]) == (winner.json["title"], 2)
 
 
 def test_a_draft_takes_no_likes_even_from_its_author(house: House) -> None:

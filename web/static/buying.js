@@ -50,7 +50,11 @@ export class Buying {
     rows.append(node("dd", { className: "num total", textContent: money(answer.total) }));
     const confirm = button(say("confirm", { total: money(answer.total) }), () => this.purchase(answer));
     const place = answer.address;
-    this.show(rows, line(place ? `${say("to")}: ${[place.recipient, place.region, place.street].join(" ")}` : "", "small muted"), confirm);
+    if (!place) {
+      this.show(rows, line(say("no_address")), this.addressLink());
+      return;
+    }
+    this.show(rows, line(`${say("to")}: ${[place.recipient, place.region, place.street].join(" ")}`, "small muted"), confirm);
     confirm.focus();
     countdown(confirm, answer.expires_at, () => {}, () => this.show(line(say("expired")), button(say("again"), () => this.quote(this.sku))));
   }
@@ -114,11 +118,16 @@ export class Buying {
     return this.show(line(say("gone")));
   }
 
+  addressLink() {
+    const query = new URLSearchParams({ sku: this.sku, qty: 1, touchpoint: this.touchpoint });
+    return link(say("add_address"), `/checkout?${query}`);
+  }
+
   refused(problem) {
     const needsAddress = problem?.code?.startsWith("address.");
     if (problem?.code === "stock.sold_out") return this.show(line(say("gone")));
     this.show(line(problem?.detail || say("refused"), "bad"), needsAddress
-      ? link(say("add_address"), `/checkout?sku=${encodeURIComponent(this.sku)}&qty=1&touchpoint=${encodeURIComponent(this.touchpoint)}`)
+      ? this.addressLink()
       : button(say("again"), () => this.quote(this.sku), "button wide"));
     return undefined;
   }

@@ -11,8 +11,12 @@ export class Room extends EventTarget {
     this.early = new Map();
     this.socket = io("/live", { auth: token ? { token } : undefined, transports: ["websocket", "polling"] });
     this.socket.on("connect", () => this.join());
-    this.socket.on("disconnect", () => this.tell("away"));
-    this.socket.on("connect_error", () => this.tell("away"));
+    this.socket.on("disconnect", () => {
+      this.tell("away");
+      // The library comes back by itself after a broken line, but not when the server said good-bye.
+      if (!this.socket.active) setTimeout(() => this.socket.connect(), 2000);
+    });
+    this.socket.on("connect_error", (error) => this.tell(this.socket.active ? "away" : "refused", error.data));
     this.socket.on("room.event", (event) => this.take(event));
     this.socket.on("presence", (data) => data.room === this.id && this.tell("presence", data));
     for (const name of ["chat.message", "chat.deleted"]) {

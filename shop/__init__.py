@@ -15,8 +15,9 @@ from shop.facts import (
     WaiterDisappointed,
     WaiterServed,
 )
+from shop.listings import ProductContent
 from shop.orders import OrderService, Settlement
-from shop.products import ProductContent, ProductService
+from shop.products import ProductService
 from shop.schemas import (
     Address,
     Cover,

@@ -24,8 +24,9 @@ from kernel.ports import PaymentIntent, Payments
 from shop import stock, waiting
 from shop.facts import OrderCancelled, OrderClosed, OrderPaid, OrderRefunded
 from shop.models import Buyer, Order, OrderLine, Payment, SkuBuyer
-from shop.quotes import line_out, order_shape, parts
-from shop.schemas import Address, Cancelled, MoneyOut, OrderOut, OrderPage, PaymentOut, PaymentRef, StoredLine
+from shop.quotes import order_shape, parts
+from shop.receipts import shown, stored_lines
+from shop.schemas import Cancelled, MoneyOut, OrderOut, OrderPage, PaymentOut
 
 REFUND = "shop.refund_payment"
 AGAIN = timedelta(minutes=1)
@@ -34,8 +35,6 @@ _order, _line, _payment = Order.__table__.c, OrderLine.__table__.c, Payment.__ta
 _buyer, _sku_buyer = Buyer.__table__.c, SkuBuyer.__table__.c
 _ORDER = select(Order.__table__).where(_order.id == bindparam("order_id"))
 _LINES = select(OrderLine.__table__).where(_line.order_id == bindparam("order_id")).order_by(_line.position)
-
-Shown = list[OrderOut]
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class OrderService:
         """One of the caller's orders."""
         buyer = actor.require_account()
         with self.db.read() as session:
-            return _shown(session, [_own(session, order_id, buyer)])[0]
+            return shown(session, [_own(session, order_id, buyer)])[0]
 
     def list(self, actor: Actor, cursor: str | None = None, limit: int = 20) -> OrderPage:
         """The caller's orders, newest first."""
@@ -73,7 +72,7 @@ class OrderService:
             query = query.where(_order.id < after[0])
         with self.db.read() as session:
             rows = session.execute(query.order_by(_order.id.desc()).limit(limit + 1)).all()
-            items = _shown(session, rows[:limit])
+            items = shown(session, rows[:limit])
         more = len(rows) > limit
         return OrderPage(items=items, next_cursor=cursors.encode(items[-1].id) if more else None)
 
@@ -127,7 +126,7 @@ class OrderService:
         if not as_asked or not _turn(tx, Order, order.id, ("placed",), status="paid", paid_at=tx.now):
             self._owe_back(tx, [made.payment])
             return "refund_due"
-        lines = _stored(tx.session, [order.id])[order.id]
+        lines = stored_lines(tx.session, [order.id])[order.id]
         for level in stock.shift(tx, stock.SOLD, parts(lines), order.id):
             waiting.units_gone(tx, level)
         _unpaid_no_more(tx, order.buyer_id)
@@ -262,47 +261,3 @@ def _settlement(body: Mapping[str, Any]) -> Settlement:
     if at.tzinfo is None or type(made.amount) is not int:
         raise Invalid("payment.malformed", "The report has a field of a wrong type.")
     return made
-
-
-def _stored(session: Session, order_ids: Sequence[str]) -> dict[str, Any]:
-    """The lines of orders, by order."""
-    found: dict[str, Any] = {}
-    query = select(OrderLine.__table__).where(_line.order_id.in_(order_ids)).order_by(_line.order_id, _line.position)
-    for row in session.execute(query):
-        line = StoredLine(
-            sku=row.sku_id,
-            product_id=row.product_id,
-            merchant_id=row.merchant_id,
-            title=row.title,
-            name=row.name,
-            qty=row.qty,
-            price=row.price,
-            touchpoint=row.touchpoint,
-        )
-        found.setdefault(row.order_id, []).append(line)
-    return found
-
-
-def _shown(session: Session, orders: Sequence[Row[Any]]) -> Shown:
-    ids = [order.id for order in orders]
-    lines = _stored(session, ids)
-    # The newest payment last, so that it is the one shown.
-    query = select(Payment.__table__).where(_payment.order_id.in_(ids)).order_by(_payment.created_at)
-    paid = {row.order_id: row for row in session.execute(query)}
-    return [_order_out(order, lines[order.id], paid.get(order.id)) for order in orders]
-
-
-def _order_out(order: Row[Any], lines: Sequence[StoredLine], payment: Row[Any] | None) -> OrderOut:
-    return OrderOut(
-        id=order.id,
-        status=order.status,
-        lines=[line_out(line, order.currency) for line in lines],
-        total=MoneyOut(amount=order.total, currency=order.currency),
-        channel=order.channel,
-        address=Address(**order.address) if order.address else None,
-        placed_at=rfc3339(order.placed_at),
-        pay_by=rfc3339(order.pay_by),
-        paid_at=rfc3339(order.paid_at) if order.paid_at else None,
-        ended_at=rfc3339(order.ended_at) if order.ended_at else None,
-        payment=PaymentRef(id=payment.id, status=payment.status, url=payment.url) if payment else None,
-    )

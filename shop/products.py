@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, insert, select, update
-from sqlalchemy.orm import Session
 
-from accounts import AccountRef, AccountService
+from accounts import AccountService
 from kernel import cursors
 from kernel.actor import Actor
-from kernel.clock import rfc3339
 from kernel.db import Database, Write, in_chunks
 from kernel.errors import FieldError, Forbidden, Invalid, NotFound, PreconditionFailed
 from kernel.idempotency import Answer, once
 from kernel.ids import new_id
 from shop import stock, waiting
 from shop.facts import ProductChanged, ProductHidden, ProductListed, ProductRestored
+from shop.listings import SKUS, ProductContent, Rows, card, content, level_out, shown, sku_out
 from shop.models import Product, Sku, Stock
 from shop.schemas import (
     Cover,
@@ -38,46 +35,8 @@ from shop.schemas import (
 from shop.stock import Level, Part
 
 _product, _sku, _stock = Product.__table__.c, Sku.__table__.c, Stock.__table__.c
-_SKUS: Select[Any] = (
-    select(
-        _sku.id,
-        _sku.product_id,
-        _sku.name,
-        _sku.price,
-        _sku.currency,
-        _sku.person_limit,
-        _sku.version,
-        _product.title,
-        _product.cover,
-        _product.status,
-        _product.merchant_id,
-        _stock.available,
-        _stock.reserved,
-    )
-    .join_from(Sku.__table__, Product.__table__)
-    .join(Stock.__table__)
-    .order_by(_sku.product_id, _sku.position)
-)
-
 Ids = list[str]
 Cards = list[ProductCard]
-Rows = list[Row[Any]]
-
-
-@dataclass(frozen=True)
-class ProductContent:
-    """A product for search and ranking: words and state, never to be shown without `cards`."""
-
-    id: str
-    merchant_id: str
-    title: str
-    text: str
-    category: str
-    sku_ids: tuple[str, ...]
-    in_stock: bool
-    status: str
-    version: int
-    created_at: datetime
 
 
 class ProductService:
@@ -96,7 +55,7 @@ class ProductService:
 
         def write(tx: Write) -> dict[str, Any]:
             product_id = self.add_product(tx, merchant_id, form)
-            return _shown(tx.session, product_id, merchant).model_dump(mode="json")
+            return shown(tx.session, product_id, merchant).model_dump(mode="json")
 
         return self.db.write(once(actor, key, "products.create", form.model_dump(), write))
 
@@ -165,7 +124,7 @@ class ProductService:
             waiting.units_freed(tx, level)
         else:
             waiting.units_gone(tx, level)
-        return _level_out(level)
+        return level_out(level)
 
     def serve_waiters(self, sku_id: str) -> None:
         """Units that nobody took: tell the next in the queue."""
@@ -240,17 +199,19 @@ class ProductService:
         """One product with live prices and stock; a hidden one only for its merchant and for staff."""
         with self.db.read() as session:
             row = session.execute(select(Product.__table__).where(_product.id == product_id)).first()
-            if row is None or not self._visible(viewer, row):
-                raise _absent()
-            return _shown(session, product_id, self.accounts.refs([row.merchant_id])[row.merchant_id])
+        if row is None or not self._visible(viewer, row):
+            raise _absent()
+        merchant = self.accounts.refs([row.merchant_id])[row.merchant_id]
+        with self.db.read() as session:  # never two at once: readers that wait for each other's connection stand still
+            return shown(session, product_id, merchant)
 
     def sku(self, viewer: Actor, sku_id: str) -> SkuOut:
         """One SKU with live price and stock."""
         with self.db.read() as session:
-            row = session.execute(_SKUS.where(_sku.id == sku_id)).first()
+            row = session.execute(SKUS.where(_sku.id == sku_id)).first()
         if row is None or not self._visible(viewer, row):
             raise NotFound("sku.not_found", "There is no such SKU.")
-        return _sku_out(row)
+        return sku_out(row)
 
     def list(
         self, viewer: Actor, cursor: str | None = None, limit: int = 20, merchant: str | None = None
@@ -282,12 +243,12 @@ class ProductService:
         """Cards in the order of `ids`, without what `viewer` may not see."""
         products = {row.id: row for row in self._rows(select(Product.__table__), _product.id, ids)}
         skus: dict[str, Rows] = {}
-        for line in self._rows(_SKUS, _sku.product_id, ids):
+        for line in self._rows(SKUS, _sku.product_id, ids):
             skus.setdefault(line.product_id, []).append(line)
         refs = self.accounts.refs({row.merchant_id for row in products.values()})
         barred = self.accounts.hidden_authors([*refs]) | self.accounts.walled_off(viewer)
         return [
-            _card(products[id], refs[products[id].merchant_id], skus[id])
+            card(products[id], refs[products[id].merchant_id], skus[id])
             for id in ids
             if id in products and products[id].status == "listed" and products[id].merchant_id not in barred
         ]
@@ -303,31 +264,31 @@ class ProductService:
                 available=row.available > 0,
                 cover=Cover(**row.cover) if row.cover else None,
             )
-            for row in self._rows(_SKUS, _sku.id, sku_ids)
+            for row in self._rows(SKUS, _sku.id, sku_ids)
             if row.status == "listed"
         }
 
     def merchants(self, sku_ids: Sequence[str]) -> dict[str, str]:
         """Whose listing each listed SKU is; unknown and hidden ones are left out."""
-        return {row.id: row.merchant_id for row in self._rows(_SKUS, _sku.id, sku_ids) if row.status == "listed"}
+        return {row.id: row.merchant_id for row in self._rows(SKUS, _sku.id, sku_ids) if row.status == "listed"}
 
     def sku_ids(self, product_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The SKUs of products, in their order."""
         found: dict[str, tuple[str, ...]] = {}
-        for row in self._rows(_SKUS, _sku.product_id, product_ids):
+        for row in self._rows(SKUS, _sku.product_id, product_ids):
             found[row.product_id] = (*found.get(row.product_id, ()), row.id)
         return found
 
     def contents(self, ids: Sequence[str]) -> dict[str, ProductContent]:
         """Products for search and ranking, whatever their status; unknown ids are left out. No price goes in."""
-        skus = self._rows(_SKUS, _sku.product_id, ids)
+        skus = self._rows(SKUS, _sku.product_id, ids)
         rows = self._rows(select(Product.__table__), _product.id, ids)
-        return {row.id: _content(row, [line for line in skus if line.product_id == row.id]) for row in rows}
+        return {row.id: content(row, [line for line in skus if line.product_id == row.id]) for row in rows}
 
     def levels(self, sku_ids: Sequence[str]) -> dict[str, StockOut]:
         """The stock rows of SKUs."""
         rows = self._rows(select(Stock.__table__), _stock.sku_id, sku_ids)
-        return {row.sku_id: _level_out(Level(**row._asdict())) for row in rows}
+        return {row.sku_id: level_out(Level(**row._asdict())) for row in rows}
 
     def level_within(self, tx: Write, sku_id: str) -> Level | None:
         """The stock row inside a larger write, kept from moving until its commit; so what is said of it stays in order."""
@@ -362,72 +323,6 @@ def _edit(tx: Write, table: Any, id: str, if_match: str, values: dict[str, Any])
     if not tx.session.execute(update(table).where(mine).values(**values, version=version + 1)).rowcount:  # type: ignore
         current = tx.session.scalar(select(table.c.version).where(table.c.id == id))
         raise PreconditionFailed("version.changed", "It was changed meanwhile; look at it again.", current=str(current))
-
-
-def _sku_out(row: Row[Any]) -> SkuOut:
-    return SkuOut(
-        id=row.id,
-        product_id=row.product_id,
-        title=row.title,
-        name=row.name,
-        price=MoneyOut(amount=row.price, currency=row.currency),
-        available=row.available,
-        state="in_stock" if row.available else "all_held" if row.reserved else "sold_out",
-        person_limit=row.person_limit,
-        version=row.version,
-    )
-
-
-def _shown(session: Session, product_id: str, merchant: AccountRef) -> ProductOut:
-    row = session.execute(select(Product.__table__).where(_product.id == product_id)).one()
-    return ProductOut(
-        id=row.id,
-        title=row.title,
-        description=row.description,
-        category=row.category,
-        cover=Cover(**row.cover) if row.cover else None,
-        merchant=merchant,
-        skus=[_sku_out(line) for line in session.execute(_SKUS.where(_sku.product_id == product_id))],
-        version=row.version,
-        created_at=rfc3339(row.created_at),
-    )
-
-
-def _card(row: Row[Any], merchant: AccountRef, skus: Rows) -> ProductCard:
-    return ProductCard(
-        id=row.id,
-        title=row.title,
-        cover=Cover(**row.cover) if row.cover else None,
-        merchant=merchant,
-        price=MoneyOut(amount=min(line.price for line in skus), currency=skus[0].currency),
-        in_stock=any(line.available for line in skus),
-    )
-
-
-def _content(row: Row[Any], skus: Rows) -> ProductContent:
-    return ProductContent(
-        id=row.id,
-        merchant_id=row.merchant_id,
-        title=row.title,
-        text=row.description,
-        category=row.category,
-        sku_ids=tuple(line.id for line in skus),
-        in_stock=any(line.available for line in skus),
-        status=row.status,
-        version=row.version,
-        created_at=row.created_at,
-    )
-
-
-def _level_out(level: Level) -> StockOut:
-    return StockOut(
-        sku=level.sku_id,
-        received=level.received,
-        available=level.available,
-        reserved=level.reserved,
-        sold=level.sold,
-        removed=level.removed,
-    )
 
 
 def _absent() -> NotFound:

@@ -6,9 +6,22 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
+from kernel.actor import Actor
 from kernel.clock import rfc3339
-from shop import OrderClosed, OrderPaid, OrderPlaced, OrderRefunded, WaiterDisappointed, WaiterServed
+from kernel.ids import new_id
+from shop import (
+    LineIn,
+    OrderClosed,
+    OrderPaid,
+    OrderPlaced,
+    OrderRefunded,
+    PlaceIn,
+    QuoteIn,
+    WaiterDisappointed,
+    WaiterServed,
+)
 from tests.house import House, problem
 from tests.market import ADDRESS, buy, deliver, level, list_product, pay, price, quote, sell
 
@@ -227,6 +240,17 @@ def test_a_command_without_a_key_is_refused(house: House) -> None:
         refused = buyer._open("POST", path, json=body)
         assert problem(refused) == (422, "idempotency.key_missing")
     assert level(house, sku) == (5, 5, 0, 0)
+
+
+def test_placing_takes_few_statements_and_asks_each_thing_once(house: House) -> None:
+    sku, buyer = sell(house), Actor(new_id("acct", house.clock.now()))
+    checkout, told = house.services.checkout, []
+    named = checkout.quote(buyer, QuoteIn(lines=[LineIn(sku=sku)])).quote
+    house.engines.db.reactions.table = {}
+    event.listen(house.engines.db._writer, "before_cursor_execute", lambda *args: told.append(args[2]))
+    checkout.place(buyer, PlaceIn(quote=named), "k")
+    statements = [text for text in told if not text.startswith(("BEGIN", "SAVEPOINT", "RELEASE"))]
+    assert len(statements) <= 11, statements
 
 
 # -- paying -----------------------------------------------------------------------------------------------------------

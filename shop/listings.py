@@ -1,0 +1,126 @@
+"""How products are read and shown: rows of a SKU with its product and stock, and what they look like outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.orm import Session
+
+from accounts import AccountRef
+from kernel.clock import rfc3339
+from shop.models import Product, Sku, Stock
+from shop.schemas import Cover, MoneyOut, ProductCard, ProductOut, SkuOut, StockOut
+from shop.stock import Level
+
+Rows = list[Row[Any]]
+_product, _sku, _stock = Product.__table__.c, Sku.__table__.c, Stock.__table__.c
+SKUS: Select[Any] = (
+    select(
+        _sku.id,
+        _sku.product_id,
+        _sku.name,
+        _sku.price,
+        _sku.currency,
+        _sku.person_limit,
+        _sku.version,
+        _product.title,
+        _product.cover,
+        _product.status,
+        _product.merchant_id,
+        _stock.available,
+        _stock.reserved,
+    )
+    .join_from(Sku.__table__, Product.__table__)
+    .join(Stock.__table__)
+    .order_by(_sku.product_id, _sku.position)
+)
+
+
+@dataclass(frozen=True)
+class ProductContent:
+    """A product for search and ranking: words and state, never to be shown without `cards`."""
+
+    id: str
+    merchant_id: str
+    title: str
+    text: str
+    category: str
+    sku_ids: tuple[str, ...]
+    in_stock: bool
+    status: str
+    version: int
+    created_at: datetime
+
+
+def sku_out(row: Row[Any]) -> SkuOut:
+    """A row of `SKUS` as everybody sees it."""
+    return SkuOut(
+        id=row.id,
+        product_id=row.product_id,
+        title=row.title,
+        name=row.name,
+        price=MoneyOut(amount=row.price, currency=row.currency),
+        available=row.available,
+        state="in_stock" if row.available else "all_held" if row.reserved else "sold_out",
+        person_limit=row.person_limit,
+        version=row.version,
+    )
+
+
+def shown(session: Session, product_id: str, merchant: AccountRef) -> ProductOut:
+    """One product as this session sees it."""
+    row = session.execute(select(Product.__table__).where(_product.id == product_id)).one()
+    return ProductOut(
+        id=row.id,
+        title=row.title,
+        description=row.description,
+        category=row.category,
+        cover=Cover(**row.cover) if row.cover else None,
+        merchant=merchant,
+        skus=[sku_out(line) for line in session.execute(SKUS.where(_sku.product_id == product_id))],
+        version=row.version,
+        created_at=rfc3339(row.created_at),
+    )
+
+
+def card(row: Row[Any], merchant: AccountRef, skus: Rows) -> ProductCard:
+    """A product among others; `skus` are its rows of `SKUS`."""
+    return ProductCard(
+        id=row.id,
+        title=row.title,
+        cover=Cover(**row.cover) if row.cover else None,
+        merchant=merchant,
+        price=MoneyOut(amount=min(line.price for line in skus), currency=skus[0].currency),
+        in_stock=any(line.available for line in skus),
+    )
+
+
+def content(row: Row[Any], skus: Rows) -> ProductContent:
+    """A product for search and ranking."""
+    return ProductContent(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        title=row.title,
+        text=row.description,
+        category=row.category,
+        sku_ids=tuple(line.id for line in skus),
+        in_stock=any(line.available for line in skus),
+        status=row.status,
+        version=row.version,
+        created_at=row.created_at,
+    )
+
+
+def level_out(level: Level) -> StockOut:
+    """A stock row as its merchant sees it."""
+    return StockOut(
+        sku=level.sku_id,
+        received=level.received,
+        available=level.available,
+        reserved=level.reserved,
+        sold=level.sold,
+        removed=level.removed,
+    )

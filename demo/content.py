@@ -13,7 +13,8 @@ class Account:
     """``handle`` is the key. ``password`` is None for the crowd: nobody can log in as them.
 
     ``roles`` are what the account holds (viewer / creator / merchant / moderator / admin); ``approved`` marks creators
-    whose application is granted. ``avatar`` is a number for :func:`demo.covers.render_avatar`.
+    whose application is granted. ``avatar`` is a number for :func:`demo.covers.render_avatar`. ``synthetic``: staff and
+    who plays the tour, counted beside the people and never among them.
     """
 
     handle: str
@@ -24,6 +25,7 @@ class Account:
     roles: tuple[str, ...] = ("viewer",)
     approved: bool = False
     password: str | None = None
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from datetime import date, timedelta
 
+from demo.cast import TOUR_ACCOUNTS
 from demo.content import Account, Follow
 
 DEMO_PASSWORD = "offshelf-demo-2024"
@@ -18,6 +19,8 @@ APPROVED_CREATORS = ("june_in_linen", "xiaoman_wears", "petite_pearl", "agui_at_
 MERCHANTS = ("offshelf_outfitters", "northlight_knits", "second_skin_studio", "yanxia_home")
 MODERATOR = "moderator"
 ADMIN = "admin"
+
+_SYNTHETIC = {CREATOR_AT_GATE, MODERATOR, ADMIN, *(entry[0] for entry in TOUR_ACCOUNTS)}
 
 CROWD = 1_185
 FOLLOWS = 10_000
@@ -69,17 +72,19 @@ _BIOS_ZH = (
 
 
 def make_accounts(rng: random.Random, today: date) -> tuple[Account, ...]:
-    """The named accounts first, then the crowd; handles are unique and joined at least 31 days before ``today``."""
+    """The named accounts first, then the crowd, then who plays the tour; handles are unique and joined at least 31 days before ``today``."""
     named = [_named(i, entry, today) for i, entry in enumerate(_NAMED)]
-    taken = {account.handle for account in named}
+    taken = {account.handle for account in named} | {entry[0] for entry in TOUR_ACCOUNTS}
     crowd = [_crowd_member(rng, today, taken) for _ in range(CROWD)]
-    return (*named, *crowd)
+    tour = [_named(len(named) + i, entry, today) for i, entry in enumerate(TOUR_ACCOUNTS)]
+    return (*named, *crowd, *tour)
 
 
 def _named(index: int, entry: tuple[str, str, str, tuple[str, ...]], today: date) -> Account:
     handle, name, bio, roles = entry
     joined = today - timedelta(days=200 + index)
-    return Account(handle, name, bio, joined, index, roles, handle in APPROVED_CREATORS, DEMO_PASSWORD)
+    approved, synthetic = handle in APPROVED_CREATORS, handle in _SYNTHETIC
+    return Account(handle, name, bio, joined, index, roles, approved, DEMO_PASSWORD, synthetic)
 
 
 def _crowd_member(rng: random.Random, today: date, taken: set[str]) -> Account:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from demo.activity import EVENT_NAMES, OUTCOMES, Day, activity
+from demo.cast import TOUR_ACCOUNTS
 from demo.catalogue import MADE
 from demo.content import Plan
 from demo.covers import CoverSpec, cover_svg, render_avatar, render_cover
@@ -42,7 +43,7 @@ def test_same_seed_gives_same_plan_and_another_seed_another(plan: Plan) -> None:
 
 def test_counts_are_what_the_demo_promises(plan: Plan) -> None:
     counts = plan.counts()
-    assert counts["accounts"] == 1_200
+    assert counts["accounts"] == 1_200 + len(TOUR_ACCOUNTS)
     assert counts["products"] == 149 + len(MADE)
     assert counts["follows"] == 10_000
     assert Counter(note.kind for note in plan.notes) == {"post": 958, "picture": 42, "essay": 46, "display": 20}
@@ -71,7 +72,7 @@ def test_creator_of_the_tour_is_one_follower_short_and_five_are_past_the_gate(pl
     assert {handle for handle, n in followers.items() if n > GATE} == set(APPROVED_CREATORS)
     assert len(APPROVED_CREATORS) == 5
     to_gate = {follow.follower for follow in plan.follows if follow.followed == CREATOR_AT_GATE}
-    assert to_gate.isdisjoint(VIEWERS)
+    assert to_gate.isdisjoint({*VIEWERS, *(entry[0] for entry in TOUR_ACCOUNTS)})
     assert all(follow.follower != follow.followed for follow in plan.follows)
 
 
@@ -102,7 +103,10 @@ def test_everything_named_exists(plan: Plan) -> None:
 
 def test_only_named_accounts_have_a_password(plan: Plan) -> None:
     named = {account.handle for account in plan.accounts if account.password}
-    assert {*VIEWERS, CREATOR_AT_GATE, *APPROVED_CREATORS, *MERCHANTS, "moderator", "admin"} == named
+    tour = {entry[0] for entry in TOUR_ACCOUNTS}
+    assert {*VIEWERS, CREATOR_AT_GATE, *APPROVED_CREATORS, *MERCHANTS, "moderator", "admin", *tour} == named
+    synthetic = {account.handle for account in plan.accounts if account.synthetic}
+    assert synthetic == {CREATOR_AT_GATE, "moderator", "admin", *tour}
 
 
 def test_chinese_notes_are_distinct_and_of_a_readable_length() -> None:

@@ -25,13 +25,18 @@ def decode(cursor: str | None, *types: type) -> tuple[Any, ...] | None:
     try:
         if len(cursor) > _MAX_LENGTH:
             raise ValueError("too long")
-        position = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+        position = json.loads(_unpacked(cursor))
         fits = isinstance(position, list) and len(position) == len(types)
         if not fits or not all(_is(value, kind) for value, kind in zip(position, types, strict=True)):
             raise ValueError("not ours")
     except (ValueError, binascii.Error, RecursionError):
         raise Malformed("cursor.malformed", "The cursor is not one this server gave out.") from None
     return tuple(position)
+
+
+def _unpacked(cursor: str) -> bytes:
+    padding = "=" * (-len(cursor) % 4)
+    return base64.b64decode((cursor + padding).encode("ascii"), altchars=b"-_", validate=True)
 
 
 def _is(value: Any, kind: type) -> bool:

@@ -6,5 +6,17 @@ from search.documents import document, meaning
 from search.evaluation import evaluate
 from search.fusion import Ranked
 from search.ranking import hybrid
+from search.service import SearchService
+from search.shelf import NoteSource, ProductSource, RoomSource
 
-__all__ = ["Ranked", "document", "evaluate", "hybrid", "meaning"]
+__all__ = [
+    "NoteSource",
+    "ProductSource",
+    "Ranked",
+    "RoomSource",
+    "SearchService",
+    "document",
+    "evaluate",
+    "hybrid",
+    "meaning",
+]

@@ -1,0 +1,137 @@
+"""Search: recall ids by words and meaning, load cards in batches, show only what the viewer may see."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kernel import cursors
+from kernel.actor import Actor
+from kernel.errors import Unavailable
+from kernel.ports import Encoder, IndexDocument, SearchIndex, Vectors
+from search.documents import document, meaning
+from search.fusion import Ranked
+from search.ranking import hybrid
+from search.schemas import KINDS, SearchPage, SearchQuery, Suggestion, Suggestions, SuggestQuery
+from search.shelf import Source, Text
+
+log = logging.getLogger("offshelf.search")
+DEPTH = 200
+"""How deep an answer goes; what lies below is not worth a page."""
+BATCH = 64
+
+
+class SearchService:
+    """`sources` by kind own the things and their visibility; the index is a copy that can be filled again at any time."""
+
+    def __init__(
+        self,
+        index: SearchIndex,
+        encoder: Encoder,
+        sources: Mapping[str, Source],
+        off_loop: Callable[..., Any],
+    ) -> None:
+        self.index = index
+        self.encoder = encoder
+        self.sources = sources
+        self._off_loop = off_loop
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def search(self, viewer: Actor, query: SearchQuery) -> SearchPage:
+        """Things that match by words or by meaning, best first, as cards."""
+        start = (cursors.decode(query.cursor, int) or (0,))[0]
+        degraded = not self._encodes(query.q)
+        encoder = None if degraded else self.encoder
+        ranked = hybrid(self.index, encoder, query.q, DEPTH, {"kind": list(KINDS)})
+        cards = self._cards(viewer, ranked)
+        found = [(entry, cards[entry.id]) for entry in ranked if entry.id in cards]
+        wanted = [(entry, card) for entry, card in found if query.kind in (None, card["kind"])]
+        if query.sort == "newest":
+            wanted.sort(key=lambda pair: (pair[1].get("published_at") or pair[1].get("started_at") or "", pair[0].id))
+            wanted.reverse()
+        page = wanted[max(0, start) : max(0, start) + query.limit]
+        end = max(0, start) + len(page)
+        items = [{**card, "score": round(e.score, 6), "matched_by": list(e.matched_by)} for e, card in page]
+        facets = {"kind": {kind: sum(card["kind"] == kind for _, card in found) for kind in KINDS}}
+        more = cursors.encode(end) if end < len(wanted) else None
+        return SearchPage(items=items, next_cursor=more, facets=facets, degraded=degraded)
+
+    def suggest(self, viewer: Actor, query: SuggestQuery) -> Suggestions:
+        """Topics that begin like the query, then titles of what its words find."""
+        ranked = hybrid(self.index, None, query.q, 30, {"kind": list(KINDS)}, weight=0.0)
+        cards = self._cards(viewer, ranked)
+        typed = query.q.casefold()
+        topics = [t for e in ranked if e.id in cards for t in cards[e.id].get("topics", ()) if typed in t.casefold()]
+        titles = [(cards[e.id]["title"], cards[e.id]["kind"]) for e in ranked if e.id in cards]
+        offered = [(topic, "topic") for topic in topics] + titles
+        unique = {text.casefold(): (text, kind) for text, kind in reversed(offered) if text}
+        items = [Suggestion(text=text, kind=kind) for text, kind in reversed(unique.values())]  # type: ignore[arg-type]
+        return Suggestions(items=items[: query.limit])
+
+    def _encodes(self, text: str) -> bool:
+        """Have the query's vector made off the loop (the encoder remembers it); False while it is away."""
+        try:
+            self._off_loop(self.encoder.queries, [text])
+        except Unavailable:
+            log.warning("the encoder is away; answering by words alone")
+            return False
+        return True
+
+    def _cards(self, viewer: Actor, ranked: Sequence[Ranked]) -> dict[str, dict[str, Any]]:
+        """Cards as JSON, by id, re-read from SQL: what was hidden meanwhile is not there."""
+        found: dict[str, dict[str, Any]] = {}
+        for kind, source in self.sources.items():
+            ids = [entry.id for entry in ranked if entry.id.startswith(_PREFIX[kind])]
+            if ids:
+                found |= {card.id: card.model_dump(mode="json") for card in source.cards(viewer, ids)}
+        return found
+
+    # -- keeping the copy true ------------------------------------------------------------------------------------
+
+    def index_things(self, kind: str, ids: Sequence[str]) -> None:
+        """Make the index say of these things what SQL says now: put, replace or remove. A job; idempotent."""
+        texts = self.sources[kind].texts(ids)
+        self.index.delete([thing for thing in ids if thing not in texts])
+        self.index.put(self._documents(kind, list(texts.values())))
+        self.index.refresh()
+
+    def rebuild(self, progress: Callable[[str, int], None] = lambda kind, done: None) -> int:
+        """Fill the index anew from SQL; how many documents it holds."""
+        self.index.clear()
+        for kind, source in self.sources.items():
+            done = 0
+            for ids in source.all_ids():
+                for start in range(0, len(ids), BATCH):
+                    texts = source.texts(ids[start : start + BATCH])
+                    self.index.put(self._documents(kind, list(texts.values())))
+                    done += len(texts)
+                    progress(kind, done)
+        self.index.mark_fresh()
+        return self.index.count()
+
+    def fill_if_lost(self) -> None:
+        """Fill the index when it was lost, half written, or made by another encoder."""
+        if not self.index.fresh:
+            log.info("the search index is not whole; filling it from SQL")
+            log.info("the search index holds %s documents", self.rebuild())
+
+    def _documents(self, kind: str, texts: Sequence[Text]) -> list[IndexDocument]:
+        vectors = self._vectors([meaning(text.title, text.texts) for text in texts])
+        return [
+            document(text.id, kind, text.title, text.texts, text.terms, vector)
+            for text, vector in zip(texts, vectors, strict=True)
+        ]
+
+    def _vectors(self, texts: Sequence[str]) -> Sequence[Vectors | None]:
+        if not texts:
+            return []
+        try:
+            return list(self._off_loop(self.encoder.documents, texts))
+        except Unavailable:
+            # Found by words meanwhile; the job that called is not failed for what the next filling mends.
+            return [None] * len(texts)
+
+
+_PREFIX = {"note": "note_", "product": "prod_", "room": "room_"}

@@ -1,0 +1,108 @@
+"""Search through HTTP; the hash encoder stands in for meaning, the index is the real one."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernel.errors import Unavailable
+from tests.house import House, problem
+from tests.writing import publish
+
+
+def found(house: House, query: str, **extra: str) -> list[str]:
+    path = "search?q=" + query + "".join(f"&{name}={value}" for name, value in extra.items())
+    return [item["id"] for item in house.device().get(path).json["items"]]
+
+
+def test_a_published_note_is_found_by_its_words(any_house: House) -> None:
+    author = any_house.as_("author")
+    linen = publish(any_house, author, title="Washed linen shirt", text="Soft after the third wash, true to size.")
+    publish(any_house, author, title="Camping stove", text="Boils a litre in four minutes, light to carry.")
+    page = any_house.device().get("search?q=linen shirts").json
+    assert page["items"][0]["id"] == linen
+    assert "words" in page["items"][0]["matched_by"]
+    assert page["facets"]["kind"]["note"] >= 1
+    assert page["degraded"] is False
+
+
+def test_chinese_is_found_without_spaces(house: House) -> None:
+    author = house.as_("author")
+    note = publish(house, author, title="梨形身材怎么穿", text="高腰阔腿裤加短上衣，显腿长。")
+    publish(house, author, title="手账排版", text="三种实用的排版方法。")
+    assert found(house, "梨形身材")[0] == note
+
+
+def test_what_is_taken_down_is_absent_from_the_next_answer(house: House) -> None:
+    author = house.as_("author")
+    note = publish(house, author, title="Washed linen shirt", text="Soft after the third wash.")
+    house.services.notes.delete(house.services.accounts.actor(author.id), note)
+    assert found(house, "linen") == []  # before any job has run: results are re-read from SQL
+    house.jobs()
+    assert house.engines.index.count() == 0
+
+
+def test_blocked_people_do_not_find_each_other(house: House) -> None:
+    author, viewer = house.as_("author"), house.as_("viewer")
+    publish(house, author, title="Washed linen shirt", text="Soft after the third wash.")
+    author.put(f"accounts/{viewer.id}/block")
+    assert viewer.get("search?q=linen").json["items"] == []
+    assert len(house.as_("other").get("search?q=linen").json["items"]) == 1
+
+
+def test_pages_are_disjoint_and_complete(house: House) -> None:
+    author = house.as_("author")
+    notes = {publish(house, author, title=f"Linen number {n}", text="Soft linen, washed before use.") for n in range(7)}
+    viewer, seen, cursor = house.device(), [], ""
+    while cursor is not None:
+        page = viewer.get(f"search?q=linen&limit=3{cursor and '&cursor=' + cursor}").json
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert len(seen) == len(set(seen))
+    assert set(seen) == notes
+
+
+def test_a_kind_is_filtered_and_newest_sorted(house: House) -> None:
+    author = house.as_("author")
+    old = publish(house, author, title="Linen shirt", text="Soft linen.")
+    house.clock.advance(hours=1)
+    new = publish(house, author, title="Linen trousers", text="Wide linen.")
+    assert found(house, "linen", sort="newest") == [new, old]
+    assert found(house, "linen", kind="product") == []
+
+
+def test_the_encoder_away_means_words_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = publish(house, house.as_("author"), title="Washed linen shirt", text="Soft after the third wash.")
+
+    def away(texts: object) -> None:
+        raise Unavailable("encoder.closed", "The encoder is closed.")
+
+    monkeypatch.setattr(house.engines.encoder, "queries", away)
+    page = house.device().get("search?q=linen").json
+    assert page["degraded"] is True
+    assert [item["id"] for item in page["items"]] == [note]
+
+
+def test_a_lost_index_is_filled_again(house: House) -> None:
+    note = publish(house, house.as_("author"), title="Washed linen shirt", text="Soft after the third wash.")
+    house.engines.index.clear()
+    assert found(house, "linen") == []
+    assert house.services.search.rebuild() == 1
+    assert found(house, "linen") == [note]
+
+
+def test_suggestions_are_topics_then_titles(house: House) -> None:
+    publish(house, house.as_("author"), title="Linen shirt for tall people", text="Soft.", topics=["linen care"])
+    items = house.device().get("search/suggest?q=linen").json["items"]
+    assert items == [
+        {"text": "linen care", "kind": "topic"},
+        {"text": "Linen shirt for tall people", "kind": "note"},
+    ]
+
+
+def test_bad_queries_are_refused(house: House) -> None:
+    viewer = house.device()
+    for query in ("q=", "q=%00", "q=a%E2%80%AEb", "q=a&kind=person", "q=a&limit=0", "q=" + "a" * 201, "", "q=a&q=b", "q=a&x=1"):
+        answer = viewer.get(f"search?{query}")
+        assert answer.status_code == 422, query
+        assert problem(answer) == (422, "request.invalid")
+    assert problem(viewer.get("search?q=a&cursor=WzFd!")) == (400, "cursor.malformed")

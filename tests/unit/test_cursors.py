@@ -1,0 +1,37 @@
+"""Cursors: what went in comes out, and nothing else is believed."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.cursors import decode, encode
+from kernel.errors import Malformed
+
+
+@given(st.text(max_size=60), st.integers(-(2**60), 2**60), st.floats(allow_nan=False, allow_infinity=False, width=32))
+def test_a_position_survives_the_journey(text: str, number: int, fraction: float) -> None:
+    assert decode(encode(text, number, fraction), str, int, float) == (text, number, fraction)
+
+
+@given(st.text(max_size=80))
+def test_anything_else_is_refused_with_one_code(cursor: str) -> None:
+    try:
+        assert decode(cursor, int) is not None
+    except Malformed as error:
+        assert error.code == "cursor.malformed"
+
+
+@pytest.mark.parametrize("value", [[True], [1.5], ["1"], [1, 2], {"a": 1}, [None], [2**70], []])
+def test_a_wrong_shape_is_refused(value: object) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+    with pytest.raises(Malformed):
+        decode(cursor, int)
+
+
+def test_no_cursor_is_the_beginning() -> None:
+    assert decode(None, int) is None

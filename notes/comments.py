@@ -17,8 +17,9 @@ from kernel.facts import Fact
 from kernel.idempotency import Answer, once
 from kernel.ids import new_id
 from notes.facts import CommentDeleted, CommentHidden, CommentRestored, NoteCommented
+from notes.keyset import id_of
 from notes.models import Comment, Note
-from notes.reading import NoteReader, absent, id_of
+from notes.reading import NoteReader, absent
 from notes.schemas import CommentIn, CommentOut, CommentPage
 
 _REFILLS = 5

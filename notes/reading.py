@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
@@ -11,25 +10,21 @@ from sqlalchemy.orm import Session
 
 from accounts import AccountRef, AccountService
 from kernel.actor import Actor
-from kernel.cursors import decode, encode
 from kernel.db import Database, in_chunks
-from kernel.errors import Malformed, NotFound
-from kernel.ids import is_id
-from notes import cards, models
+from kernel.errors import NotFound
+from notes import cards, keyset, models
 from notes.cards import NoteContent
 from notes.gate import Listings
+from notes.keyset import Position
 from notes.models import Note, NoteVersion
-from notes.schemas import CardPage, MyNotePage, NoteCard, NoteOut, ProductChip
+from notes.schemas import NoteCard, NoteOut, ProductChip
 from notes.visibility import Placement, Standing, Viewer, may_see
 
-Position = tuple[datetime, str]
 Pair = tuple[Note, NoteVersion]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SERVED = and_(NoteVersion.note_id == Note.id, NoteVersion.n == Note.served)
-_LATEST = and_(NoteVersion.note_id == Note.id, NoteVersion.n == Note.latest)
+LATEST = and_(NoteVersion.note_id == Note.id, NoteVersion.n == Note.latest)
 _BEST = and_(NoteVersion.note_id == Note.id, NoteVersion.n == func.coalesce(Note.served, Note.latest))
-_OPEN = and_(~Note.hidden, ~Note.removed, Note.deleted_at.is_(None))
-_REFILLS = 5
+OPEN = and_(~Note.hidden, ~Note.removed, Note.deleted_at.is_(None))
 
 
 class NoteReader:
@@ -64,19 +59,26 @@ class NoteReader:
         return True
 
     def _see(self, viewer: Actor, note_id: str, version: int | None = None) -> tuple[Note, NoteVersion, bool]:
-        with self.db.read() as session:
-            note = session.get(Note, note_id)
+        note, versions = self.load(note_id, version)
         if note is None or not self._visible([note], viewer, "note"):
             raise absent()
         mine = viewer.account_id == note.author_id
         staff = viewer.has("moderator", "admin")
         usual = note.latest if mine else note.served or (note.latest if staff else 0)
-        with self.db.read() as session:
-            shown = session.get(NoteVersion, (note_id, version or usual))
+        shown = versions.get(version or usual)
         insider = mine or (staff and shown is not None and shown.state != "draft")
         if shown is None or not (insider or shown.n == note.served):
             raise absent()
         return note, shown, insider
+
+    def load(self, note_id: str, version: int | None = None) -> tuple[Note | None, dict[int, NoteVersion]]:
+        """A note with its served, its newest and the named version, in one statement: an edit may replace a draft's row
+        between two."""
+        wanted = or_(NoteVersion.n.in_([Note.served, Note.latest]), NoteVersion.n == (version or 0))
+        query = select(Note, NoteVersion).join(NoteVersion, and_(NoteVersion.note_id == Note.id, wanted))
+        with self.db.read() as session:
+            rows = session.execute(query.where(Note.id == note_id)).all()
+        return (rows[0][0] if rows else None), {row[1].n: row[1] for row in rows}
 
     def _my_marks(self, viewer: Actor, note_id: str) -> tuple[bool, bool]:
         if viewer.account_id is None:
@@ -108,9 +110,8 @@ class NoteReader:
 
     def content_of(self, note_id: str, version: int | None = None) -> NoteContent | None:
         """One version, by default the newest (what a reviewer judges); None when there is none."""
-        with self.db.read() as session:
-            note = session.get(Note, note_id)
-            row = None if note is None else session.get(NoteVersion, (note_id, version or note.latest))
+        note, versions = self.load(note_id, version)
+        row = None if note is None else versions.get(version or note.latest)
         return None if note is None or row is None else cards.content(note, row)
 
     def to_judge(self, viewer: Actor, note_id: str) -> NoteContent:
@@ -119,18 +120,21 @@ class NoteReader:
         Raises `note.not_found` for who may not see it.
         """
         note, shown, _ = self._see(viewer, note_id)
-        if viewer.has("moderator", "admin"):
-            with self.db.read() as session:
-                newest = session.get_one(NoteVersion, (note_id, note.latest))
-            shown = newest if newest.state == "in_review" else shown
+        if viewer.has("moderator", "admin") and (newest := self._in_review(note)) is not None:
+            shown = newest
         return cards.content(note, shown)
+
+    def _in_review(self, note: Note) -> NoteVersion | None:
+        waits = select(NoteVersion).where(NoteVersion.note_id == note.id, NoteVersion.state == "in_review")
+        with self.db.read() as session:
+            return session.scalar(waits.order_by(NoteVersion.n.desc()).limit(1))
 
     def public_ids(self, before: Position | None, limit: int, limited: bool = False) -> list[Position]:
         """(published_at, id) of public notes, newest first, older than `before`; with limited ones for search."""
         statuses = ("public", "limited") if limited else ("public",)
-        query = select(Note.published_at, Note.id).where(Note.status.in_(statuses), _OPEN, _older(before))
+        query = select(Note.published_at, Note.id).where(Note.status.in_(statuses), OPEN, older(before))
         with self.db.read() as session:
-            return [_position(row) for row in session.execute(_newest_first(query).limit(limit))]
+            return [keyset.position(row) for row in session.execute(newest_first(query).limit(limit))]
 
     def by_authors(
         self, viewer: Actor, author_ids: Sequence[str], before: Position | None, limit: int
@@ -140,9 +144,9 @@ class NoteReader:
         with self.db.read() as session:
             for chunk in in_chunks(author_ids):
                 query = select(Note.published_at, Note.id).where(
-                    Note.author_id.in_(chunk), Note.served.is_not(None), _OPEN, _older(before)
+                    Note.author_id.in_(chunk), Note.served.is_not(None), OPEN, older(before)
                 )
-                found.extend(_position(row) for row in session.execute(_newest_first(query).limit(limit)))
+                found.extend(keyset.position(row) for row in session.execute(newest_first(query).limit(limit)))
         return sorted(found, reverse=True)[:limit]
 
     def ids_with_products(self, sku_ids: Sequence[str]) -> list[str]:
@@ -185,117 +189,18 @@ class NoteReader:
         found: Mapping[str, Any] = self.listings.chips(skus) if skus else {}
         return refs, {sku_id: ProductChip.model_validate(chip) for sku_id, chip in found.items()}
 
-    # -- lists ----------------------------------------------------------------------------------------------------
-
-    def by_author(self, viewer: Actor, author_id: str, cursor: str | None, limit: int) -> CardPage:
-        """A profile's notes, newest first. Raises `account.not_found` where the profile is not to be seen."""
-        self.accounts.profile(viewer, author_id)
-
-        def recall(session: Session, after: Position | None, count: int) -> list[Position]:
-            mine = (Note.author_id == author_id, Note.served.is_not(None), _OPEN, _older(after))
-            query = _newest_first(select(Note.published_at, Note.id).where(*mine))
-            return [_position(row) for row in session.execute(query.limit(count))]
-
-        return self._page(viewer, recall, cursor, limit, "profile")
-
-    def saved(self, actor: Actor, cursor: str | None, limit: int) -> CardPage:
-        """What the caller saved and may still see, last saved first."""
-        table, me = models.NoteSave, actor.require_account()
-
-        def recall(session: Session, after: Position | None, count: int) -> list[Position]:
-            query = select(table.created_at, table.note_id).where(table.account_id == me)
-            if after is not None:
-                query = query.where(_before(table.created_at, table.note_id, after))
-            newest = query.order_by(table.created_at.desc(), table.note_id.desc()).limit(count)
-            return [_position(row) for row in session.execute(newest)]
-
-        return self._page(actor, recall, cursor, limit, "profile")
-
-    def mine(self, actor: Actor, cursor: str | None, limit: int) -> MyNotePage:
-        """The studio: the caller's notes by age, with states and reasons."""
-        me, after = actor.require_account(), id_of(cursor, "note")
-        query = select(Note, NoteVersion).join(NoteVersion, _LATEST)
-        query = query.where(Note.author_id == me, Note.deleted_at.is_(None))
-        if after is not None:
-            query = query.where(Note.id < after)
-        with self.db.read() as session:
-            rows = [(row[0], row[1]) for row in session.execute(query.order_by(Note.id.desc()).limit(limit + 1))]
-        more = encode(rows[limit - 1][0].id) if len(rows) > limit else None
-        return MyNotePage(items=[cards.my_note(*row) for row in rows[:limit]], next_cursor=more)
-
-    def _page(
-        self,
-        viewer: Actor,
-        recall: Callable[[Session, Position | None, int], list[Position]],
-        cursor: str | None,
-        limit: int,
-        placement: Placement,
-    ) -> CardPage:
-        """A page that the visibility rule shortens is refilled, a bounded number of times."""
-        items: list[NoteCard] = []
-        position, place = position_of(cursor), {}
-        for _ in range(_REFILLS):
-            with self.db.read() as session:
-                found = recall(session, position, limit + 1)
-            place.update({note_id: (at, note_id) for at, note_id in found})
-            items += self.cards(viewer, [note_id for _, note_id in found], placement)
-            if len(items) > limit:
-                return CardPage(items=items[:limit], next_cursor=cursor_of(place[items[limit - 1].id]))
-            if len(found) <= limit:
-                return CardPage(items=items, next_cursor=None)
-            position = found[-1]
-        return CardPage(items=items, next_cursor=cursor_of(position))
-
 
 def absent() -> NotFound:
     return NotFound("note.not_found", "There is no such note.")
-
-
-def cursor_of(position: Position | None) -> str | None:
-    """A keyset position as an opaque cursor, exact to the microsecond."""
-    return None if position is None else encode((position[0] - _EPOCH) // timedelta(microseconds=1), position[1])
-
-
-def id_of(cursor: str | None, prefix: str) -> str | None:
-    """The id in a cursor of a list that is sorted by id. Raises `cursor.malformed`."""
-    values = decode(cursor, str)
-    if values is None:
-        return None
-    check_id(values[0], prefix)
-    return str(values[0])
-
-
-def check_id(text: str, prefix: str) -> None:
-    """Refuse a cursor with anything but an id in it: no engine should have to digest it."""
-    if not is_id(text, prefix):
-        raise Malformed("cursor.malformed", "The cursor is not one this server gave out.")
-
-
-def position_of(cursor: str | None) -> Position | None:
-    """The position of a cursor. Raises `cursor.malformed`."""
-    values = decode(cursor, int, str)
-    if values is None:
-        return None
-    check_id(values[1], "note")
-    micros = min(max(values[0], 0), 2**53)
-    return _EPOCH + timedelta(microseconds=micros), values[1]
-
-
-def _position(row: Any) -> Position:
-    return row[0], row[1]
 
 
 def _standing(note: Note, author_hidden: bool) -> Standing:
     return Standing(note.author_id, note.status, note.hold, note.deleted_at is not None, author_hidden)
 
 
-def _older(before: Position | None) -> Any:
-    return Note.published_at.is_not(None) if before is None else _before(Note.published_at, Note.id, before)
+def older(before: Position | None) -> Any:
+    return Note.published_at.is_not(None) if before is None else keyset.before(Note.published_at, Note.id, before)
 
 
-def _before(at: Any, key: Any, position: Position) -> Any:
-    return or_(at < position[0], and_(at == position[0], key < position[1]))
-
-
-def _newest_first(query: Any) -> Any:
+def newest_first(query: Any) -> Any:
     return query.order_by(Note.published_at.desc(), Note.id.desc())

@@ -16,15 +16,16 @@ from notes import cards, holds, marks, review
 from notes.comments import CommentBook, CommentContent
 from notes.gate import Clearance, Listings, ProductGate
 from notes.holds import Hold
+from notes.lists import NoteLists
 from notes.media import MediaService, pictures
 from notes.models import Note, NoteVersion
-from notes.reading import NoteReader, absent
+from notes.reading import absent
 from notes.review import Content, Verdict
 from notes.schemas import CommentIn, CommentPage, Marks, NoteDraft, NoteOut, NotePatch, ProductChip
 
 
-class NoteService(NoteReader):
-    """Notes from draft to deletion. What only looks is `NoteReader`."""
+class NoteService(NoteLists):
+    """Notes from draft to deletion. What only looks is in `NoteReader` and `NoteLists`."""
 
     def __init__(
         self, db: Database, accounts: AccountService, listings: Listings, gate: ProductGate, media: MediaService
@@ -116,9 +117,8 @@ class NoteService(NoteReader):
     def _own(self, actor: Actor, note_id: str) -> tuple[Note, NoteVersion]:
         """The caller's note and its newest version; somebody else's is `note.not_yours` only where it can be seen."""
         me = actor.require_account()
-        with self.db.read() as session:
-            note = session.get(Note, note_id)
-            newest = None if note is None else session.get(NoteVersion, (note_id, note.latest))
+        note, versions = self.load(note_id)
+        newest = None if note is None else versions.get(note.latest)
         if note is None or newest is None or note.deleted_at is not None:
             raise absent()
         if note.author_id != me:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+log = logging.getLogger("offshelf.loop")
 T = TypeVar("T")
 
 
@@ -24,3 +26,19 @@ def _hub() -> Any:
     except ImportError:
         return None
     return get_hub() if is_module_patched("threading") else None
+
+
+def beside(fn: Callable[..., Any], *args: Any) -> None:
+    """Run `fn(*args)` beside the caller on the loop; where there is no loop, before returning. Failures are logged."""
+    if _hub() is None:
+        return _logged(fn, *args)
+    from gevent import spawn
+
+    spawn(_logged, fn, *args)
+
+
+def _logged(fn: Callable[..., Any], *args: Any) -> None:
+    try:
+        fn(*args)
+    except Exception:
+        log.exception("%s failed", getattr(fn, "__qualname__", fn))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import accounts as a
+import feed as fd
+import live as l
 import metrics as x
 import moderation as m
 import notes as n
@@ -12,7 +15,9 @@ import shop as s
 from engines.sql import AnyDatabase
 from kernel.db import Write
 from kernel.facts import Fact, Later, Reaction
+from live.jobs import REFRESH, STREAM
 from shop.jobs import handlers as shop_jobs
+from web.broadcast import Broadcast
 from web.verdicts import Verdicts
 
 if TYPE_CHECKING:
@@ -23,6 +28,9 @@ def connect(db: AnyDatabase, services: Services) -> None:
     """Fill the table and name the jobs' handlers."""
     db.reactions.table = table(services)
     services.worker.handlers.update(shop_jobs(services.orders, services.products))
+    services.worker.handlers["search.index"] = lambda args: services.search.index_things(args["kind"], args["ids"])
+    services.worker.handlers["feed.refresh"] = lambda args: services.candidates.refresh(args["note_ids"])
+    services.worker.handlers.update(services.live_jobs.handlers)
     services.worker.handlers["moderation.screen"] = Verdicts(services).screen
     services.worker.handlers["moderation.screen_listing"] = Verdicts(services).screen_listing
 
@@ -30,15 +38,28 @@ def connect(db: AnyDatabase, services: Services) -> None:
 def table(services: Services) -> dict[type[Fact], Reaction]:
     """Every fact has a line here, an empty one when nothing follows."""
     verdicts = Verdicts(services)
+    rooms, chat, desk = services.rooms, services.chat, services.desk
+    cast = Broadcast(rooms.log.realtime)
+    refresh = Later("feed.refresh", lambda f: {"note_ids": [f.note_id]})
+    found = Later("search.index", lambda f: {"kind": "note", "ids": [f.note_id]})
+    listed = Later("search.index", lambda f: {"kind": "product", "ids": [f.product_id]})
+    on_air = Later("search.index", lambda f: {"kind": "room", "ids": [f.room_id]})
+    forget = lambda tx, f: services.candidates.drop(tx, f.note_id)  # noqa: E731
+
+    def taste(act: str, sign: int = 1) -> Callable[[Write, Any], None]:
+        return lambda tx, f: services.candidates.respond(tx, f.account_id, f.note_id, act, sign)
+
     return {
         a.AccountRegistered: Reaction(),
         a.LoggedIn: Reaction(),
         a.DeviceMerged: Reaction(within=[lambda tx, f: services.metrics.merge(tx, f.device_id, f.account_id)]),
         a.Followed: Reaction(),
         a.Unfollowed: Reaction(),
-        a.Blocked: Reaction(),
-        a.Unblocked: Reaction(),
-        a.AccountSuspended: Reaction(),
+        a.Blocked: Reaction(now=[cast.walls]),
+        a.Unblocked: Reaction(now=[cast.walls]),
+        a.AccountSuspended: Reaction(
+            within=[lambda tx, f: desk.end_rooms_of(tx, f.account_id)], now=[cast.suspended]
+        ),
         a.CreatorApplied: Reaction(),
         a.CreatorApproved: Reaction(),
         a.CreatorRefused: Reaction(),
@@ -49,6 +70,7 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
                 )
             ]
         ),
+        fd.FeedbackGiven: Reaction(),
         x.EventsIngested: Reaction(),
         m.Screened: Reaction(within=[verdicts.screened]),
         m.Reported: Reaction(),
@@ -57,40 +79,69 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         m.StrikeGiven: Reaction(),
         m.NoticeSent: Reaction(),
         n.NoteSubmitted: Reaction(later=[Later("moderation.screen", lambda f: _subject("note", f.note_id, f.version))]),
-        n.NotePublished: Reaction(),
-        n.NoteLimited: Reaction(),
-        n.NoteRejected: Reaction(),
-        n.NoteHidden: Reaction(),
-        n.NoteRemoved: Reaction(),
-        n.NoteRestored: Reaction(),
-        n.NoteDeleted: Reaction(),
+        n.NotePublished: Reaction(later=[refresh, found]),
+        n.NoteLimited: Reaction(later=[refresh, found]),
+        n.NoteRejected: Reaction(later=[refresh, found]),
+        n.NoteHidden: Reaction(within=[forget], later=[found]),
+        n.NoteRemoved: Reaction(within=[forget], later=[found]),
+        n.NoteRestored: Reaction(later=[refresh, found]),
+        n.NoteDeleted: Reaction(within=[forget], later=[found]),
         n.NoteProductsChanged: Reaction(),
-        n.NoteLiked: Reaction(),
-        n.NoteUnliked: Reaction(),
-        n.NoteSaved: Reaction(),
-        n.NoteUnsaved: Reaction(),
-        n.NoteCommented: Reaction(later=[Later("moderation.screen", lambda f: _subject("comment", f.comment_id, 1))]),
+        n.NoteLiked: Reaction(within=[taste("liked")]),
+        n.NoteUnliked: Reaction(within=[taste("liked", -1)]),
+        n.NoteSaved: Reaction(within=[taste("saved")]),
+        n.NoteUnsaved: Reaction(within=[taste("saved", -1)]),
+        n.NoteCommented: Reaction(within=[taste("commented")], later=[Later("moderation.screen", lambda f: _subject("comment", f.comment_id, 1))]),
         n.CommentHidden: Reaction(),
         n.CommentRestored: Reaction(),
         n.CommentDeleted: Reaction(),
-        s.ProductListed: Reaction(),
-        s.ProductChanged: Reaction(later=[Later("moderation.screen_listing", lambda f: {"product_id": f.product_id})]),
-        s.ProductHidden: Reaction(),
-        s.ProductRestored: Reaction(),
-        s.StockChanged: Reaction(),
-        s.OrderPlaced: Reaction(within=[lambda tx, f: _count_order(services, tx, "order.placed", f)]),
-        s.OrderPaid: Reaction(within=[lambda tx, f: _count_order(services, tx, "order.paid", f)]),
-        s.OrderClosed: Reaction(),
-        s.OrderCancelled: Reaction(),
-        s.OrderRefunded: Reaction(),
-        s.WaiterServed: Reaction(),
-        s.WaiterDisappointed: Reaction(),
+        s.ProductListed: Reaction(later=[listed]),
+        s.ProductChanged: Reaction(
+            later=[
+                Later("moderation.screen_listing", lambda f: {"product_id": f.product_id}),
+                Later(REFRESH, lambda f: {"product_id": f.product_id}),
+            ]
+        ),
+        s.ProductHidden: Reaction(later=[listed, Later(REFRESH, lambda f: {"product_id": f.product_id})]),
+        s.ProductRestored: Reaction(later=[listed, Later(REFRESH, lambda f: {"product_id": f.product_id})]),
+        s.StockChanged: Reaction(within=[lambda tx, f: rooms.stock_changed(tx, f.sku_id, f.available, f.reserved)]),
+        s.OrderPlaced: Reaction(
+            within=[
+                lambda tx, f: _count_order(services, tx, "order.placed", f),
+                lambda tx, f: rooms.order_placed(tx, f.room_ids, f.sku_ids),
+            ],
+            now=[lambda f: cast.order(f, "placed")],
+        ),
+        s.OrderPaid: Reaction(
+            within=[lambda tx, f: _count_order(services, tx, "order.paid", f)], now=[lambda f: cast.order(f, "paid")]
+        ),
+        s.OrderClosed: Reaction(now=[lambda f: cast.order(f, "closed")]),
+        s.OrderCancelled: Reaction(now=[lambda f: cast.order(f, "cancelled")]),
+        s.OrderRefunded: Reaction(now=[lambda f: cast.order(f, "refunded")]),
+        s.WaiterServed: Reaction(now=[lambda f: cast.waiter(f, "unit_freed")]),
+        s.WaiterDisappointed: Reaction(now=[lambda f: cast.waiter(f, "sold_out")]),
+        l.RoomCreated: Reaction(),
+        l.RoomStarted: Reaction(later=[on_air]),
+        l.RoomEnded: Reaction(now=[lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]),
+        l.RoomHidden: Reaction(now=[cast.hidden, lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]),
+        l.RoomRestored: Reaction(now=[lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]),
+        l.ShelfChanged: Reaction(),
+        l.ProductPinned: Reaction(),
+        l.RoomEventQueued: Reaction(now=[lambda f: rooms.log.nudge(f.room_id)]),
+        l.ChatSent: Reaction(now=[lambda f: chat.publish(f.chat_id)]),
+        l.ChatDeleted: Reaction(now=[lambda f: chat.retract(f.chat_id)]),
+        l.ViewerRestricted: Reaction(now=[cast.restricted]),
+        l.ViewerReleased: Reaction(),
     }
 
 
 def _count_order(services: Services, tx: Write, kind: str, f: s.OrderPlaced | s.OrderPaid) -> None:
     order = x.OrderEvent(kind, f.order_id, tx.now, f.buyer_id, f.synthetic, f.channel, f.total)
     services.metrics.record(tx, [order])
+
+
+def _room(f: l.RoomEnded | l.RoomHidden | l.RoomRestored) -> dict[str, Any]:
+    return {"room_id": f.room_id}
 
 
 def _subject(kind: str, target_id: str, version: int) -> dict[str, Any]:

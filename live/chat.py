@@ -1,0 +1,128 @@
+"""Chat: best effort, with a counter of its own. What is refused here is refused for everybody alike, on every door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+
+from accounts import AccountRef, AccountService
+from kernel.actor import Actor
+from kernel.clock import rfc3339
+from kernel.db import Database, Write
+from kernel.errors import Conflict, Forbidden, NotFound, TooMany
+from kernel.idempotency import Answer, first_answer, once
+from kernel.ids import new_id
+from kernel.ports import KeyValue, Realtime
+from live.desk import restriction
+from live.facts import ChatSent
+from live.models import ChatRow, Room
+from live.service import RoomService
+
+RECENT = 50
+
+
+@dataclass(frozen=True)
+class ChatRate:
+    """At most `limit` messages of a person in `window` seconds, in all rooms together."""
+
+    limit: int = 5
+    window: float = 5.0
+
+
+class ChatService:
+    """Messages are kept, so that they can be reported and moderated."""
+
+    def __init__(
+        self,
+        db: Database,
+        accounts: AccountService,
+        rooms: RoomService,
+        kv: KeyValue,
+        realtime: Realtime,
+        rate: ChatRate | None = ChatRate(),
+    ) -> None:
+        self.db = db
+        self.accounts = accounts
+        self.rooms = rooms
+        self.kv = kv
+        self.realtime = realtime
+        self.rate = rate
+
+    def send(self, actor: Actor, room_id: str, text: str, key: str) -> Answer:
+        """Say something: `{"id", "n"}`. `room.not_live`, `chat.muted`, `room.banned`, `chat.slow`, `chat.too_fast`."""
+        account_id = actor.require_account()
+        room = self.rooms.seen(actor, room_id)
+        with self.db.read() as session:
+            answered = first_answer(session, actor, key) is not None
+        if not answered:
+            self._spend(account_id, room)
+
+        def write(tx: Write) -> dict[str, Any]:
+            self._check_speaker(tx, room_id, account_id)
+            counted = update(Room).where(Room.id == room_id, Room.status == "live", Room.hidden.is_(False))
+            n = tx.session.scalar(counted.values(chat_n=Room.chat_n + 1).returning(Room.chat_n))
+            if n is None:
+                raise Conflict("room.not_live", "This room is not on air.")
+            row = ChatRow(id=new_id("chat", tx.now), room_id=room_id, account_id=account_id, n=n, text=text, at=tx.now)
+            tx.session.add(row)
+            tx.record(ChatSent(room_id, row.id, account_id))
+            return {"id": row.id, "n": n}
+
+        return self.db.write(once(actor, key, "chat.send", {"room": room_id, "text": text}, write))
+
+    def publish(self, chat_id: str) -> None:
+        """Pass a committed message on to the sockets."""
+        with self.db.read() as session:
+            row = session.get(ChatRow, chat_id)
+        if row is not None and row.deleted_by is None:
+            senders = self.accounts.refs([row.account_id])
+            self.realtime.publish(f"room:{row.room_id}", "chat.message", _message(row, senders[row.account_id]))
+
+    def retract(self, chat_id: str) -> None:
+        """Tell the sockets that a message is gone."""
+        with self.db.read() as session:
+            row = session.get_one(ChatRow, chat_id)
+        gone = {"room": row.room_id, "id": row.id, "n": row.n}
+        self.realtime.publish(f"room:{row.room_id}", "chat.deleted", gone)
+
+    def recent(self, viewer: Actor, room_id: str, limit: int = RECENT) -> list[dict[str, Any]]:
+        """The last messages, oldest first, without those of people behind a block."""
+        walls = self.accounts.walled_off(viewer)
+        gone = ChatRow.deleted_by.is_(None)
+        query = select(ChatRow).where(ChatRow.room_id == room_id, gone).order_by(ChatRow.n.desc()).limit(limit)
+        with self.db.read() as session:
+            rows = [row for row in session.scalars(query) if row.account_id not in walls]
+        senders = self.accounts.refs(row.account_id for row in rows)
+        return [_message(row, senders[row.account_id]) for row in reversed(rows) if row.account_id in senders]
+
+    def get(self, chat_id: str) -> dict[str, Any]:
+        """One message, for whoever moderates it."""
+        with self.db.read() as session:
+            row = session.get(ChatRow, chat_id)
+        if row is None:
+            raise NotFound("chat.not_found", "There is no such message.")
+        return {"id": row.id, "room": row.room_id, "account": row.account_id, "text": row.text, "n": row.n}
+
+    def _spend(self, account_id: str, room: Room) -> None:
+        if room.slow and account_id != room.host_id:
+            allowance = self.kv.spend(f"chat-slow:{room.id}:{account_id}", 1, room.slow)
+            if not allowance.allowed:
+                raise TooMany("chat.slow", f"One message in {room.slow} seconds here.", retry_after=allowance.reset)
+        if self.rate is not None:
+            allowance = self.kv.spend(f"chat:{account_id}", self.rate.limit, self.rate.window)
+            if not allowance.allowed:
+                raise TooMany("chat.too_fast", "You speak faster than anybody reads.", retry_after=allowance.reset)
+
+    def _check_speaker(self, tx: Write, room_id: str, account_id: str) -> None:
+        found = restriction(tx.session, room_id, account_id, tx.now)
+        if found is not None:
+            until = None if found.until is None else rfc3339(found.until)
+            code = "room.banned" if found.kind == "ban" else "chat.muted"
+            raise Forbidden(code, "You may not speak in this room.", until=until)
+
+
+def _message(row: ChatRow, sender: AccountRef) -> dict[str, Any]:
+    who = sender.model_dump(mode="json")
+    return {"room": row.room_id, "id": row.id, "n": row.n, "from": who, "text": row.text, "at": rfc3339(row.at)}

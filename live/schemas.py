@@ -1,0 +1,251 @@
+"""What comes in and goes out of live rooms, over HTTP and over sockets alike."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from accounts import AccountRef
+from kernel.text import Id, Line
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+Seq = Annotated[int, Field(ge=0, lt=2**53)]
+Key = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+ChatText = Annotated[Line, StringConstraints(max_length=200)]
+
+
+# -- rooms ------------------------------------------------------------------------------------------------------------
+
+
+class RoomIn(Schema):
+    title: Annotated[Line, StringConstraints(max_length=120)]
+    shelf: Annotated[list[Id], Field(max_length=50)] = []
+
+
+class ShelfIn(Schema):
+    """The whole shelf, in order."""
+
+    skus: Annotated[list[Id], Field(max_length=50)]
+
+
+class PinIn(Schema):
+    """Null takes the pin away."""
+
+    sku: Id | None
+
+
+class SlowIn(Schema):
+    """At most one message per person in `seconds`; 0 for no limit."""
+
+    seconds: Annotated[int, Field(ge=0, le=600)]
+
+
+class NoticeIn(Schema):
+    text: ChatText
+
+
+class RestrictionIn(Schema):
+    """`mute`: may not speak; `ban`: may not be here. Without `seconds` for good."""
+
+    account: Id
+    kind: Literal["mute", "ban"] = "mute"
+    seconds: Annotated[int, Field(ge=1, le=31_536_000)] | None = None
+
+
+class CutIn(Schema):
+    reason: Annotated[Line, StringConstraints(max_length=200)]
+
+
+class EventsQuery(Schema):
+    after: Seq = 0
+
+
+class RoomsQuery(Schema):
+    cursor: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class Cover(Schema):
+    url: str
+    width: int
+    height: int
+    alt: str
+
+
+class Disclosure(Schema):
+    """A label that cannot be taken away; `kind`: product, own_product, synthetic_host."""
+
+    kind: str
+    label: str
+
+
+class RoomCard(Schema):
+    kind: Literal["room"] = "room"
+    id: str
+    title: str
+    cover: Cover | None
+    host: AccountRef
+    viewers: int
+    commercial: bool
+    disclosure: Disclosure | None
+    started_at: str | None
+
+
+class RoomPage(Schema):
+    items: list[RoomCard]
+    next_cursor: str | None
+
+
+class RoomOut(RoomCard):
+    """`state` is the state after event `seq`; `playlist` is null unless the room is live."""
+
+    status: Literal["created", "live", "ended"]
+    shelf: list[str]
+    pinned: str | None
+    slow: int
+    playlist: str | None
+    ended_at: str | None
+    created_at: str
+    hidden: bool
+    state: dict[str, Any]
+    seq: int
+
+
+class RoomEventOut(Schema):
+    """`media_at`: the programme time at the live edge of the stream when the event got its number."""
+
+    room: str
+    seq: int
+    kind: str
+    at: str
+    media_at: str | None
+    data: dict[str, Any]
+
+
+class EventsOut(Schema):
+    """`seq`: the number of the last event of the room; `more`: ask again after the last of `events`."""
+
+    events: list[RoomEventOut]
+    seq: int
+    more: bool
+
+
+class ChatIn(Schema):
+    text: ChatText
+
+
+class ChatRef(Schema):
+    """`n` counts the messages of the room."""
+
+    id: str
+    n: int
+
+
+class ChatOut(Schema):
+    """`from` is who wrote it."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    room: str
+    id: str
+    n: int
+    sender: Annotated[AccountRef, Field(alias="from")]
+    text: str
+    at: str
+
+
+class ChatPage(Schema):
+    items: list[ChatOut]
+    next_cursor: str | None
+
+
+# -- frames: what a socket may send -----------------------------------------------------------------------------------
+
+
+class RoomJoin(Schema):
+    """With `after`, the events that followed it; without, a snapshot."""
+
+    room: Id
+    after: Seq | None = None
+
+
+class RoomLeave(Schema):
+    room: Id
+
+
+class ChatSend(Schema):
+    room: Id
+    text: ChatText
+    key: Key
+
+
+class OfferQuote(Schema):
+    """Without `address` the one used last."""
+
+    room: Id
+    sku: Id
+    qty: Annotated[int, Field(ge=1, le=99)] = 1
+    address: dict[str, Any] | None = None
+
+
+class OrderPurchase(Schema):
+    """The total was confirmed by the person: the frame names the quote."""
+
+    key: Key
+    quote: Id
+
+
+class OrderResult(Schema):
+    key: Key
+
+
+# -- frames: what acks and events carry -------------------------------------------------------------------------------
+
+
+class Joined(Schema):
+    """`snapshot` (the state after event `seq`), or `events` that lead from `after` to `seq`. Beside it what is best effort."""
+
+    snapshot: dict[str, Any] | None = None
+    events: list[RoomEventOut] | None = None
+    seq: int
+    viewers: int
+    host: AccountRef
+    playlist: str | None
+    chat: list[dict[str, Any]]
+
+
+class ChatSentAck(Schema):
+    id: str
+    n: int
+
+
+class PresenceOut(Schema):
+    room: str
+    viewers: int
+
+
+class ChatDeletedOut(Schema):
+    room: str
+    id: str
+    n: int
+
+
+class RoomGone(Schema):
+    """This connection is out of the room: hidden, banned, or behind a block."""
+
+    room: str
+    code: str
+
+
+class OrderChanged(Schema):
+    """To the buyer only. `status` of an order, or for somebody who waits under `key`: `unit_freed` or `sold_out`."""
+
+    order: str | None = None
+    status: str
+    key: str | None = None
+    sku: str | None = None

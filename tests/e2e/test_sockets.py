@@ -1,0 +1,448 @@
+"""Live rooms over real websockets against a real server: join, order, resume, rubbish, a viewer who does not read, kill -9."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import socketio
+import websocket
+from socketio.exceptions import ConnectionError as Refused
+
+from kernel.idempotency import new_key
+from live import state as states
+
+NOBODY = "room_" + "0" * 26
+PATIENCE = 10.0
+
+
+class Live:
+    """The server process and its people; `api` is JSON over HTTP."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tests.e2e.live_server", str(self.data)]
+        self.errors = (self.data / "server.log").open("ab")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
+        self.process = subprocess.Popen(command, cwd=Path(__file__).parents[2], **pipes)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, (self.data / "server.log").read_text()[-3000:]
+        ready = json.loads(line)
+        self.url, self.port, self.people = f"http://127.0.0.1:{ready['port']}", ready["port"], ready["people"]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self.errors.close()
+
+    def flood(self, *what: Any) -> None:
+        """Have the server publish: topic, event, data, how often."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(what).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def memory(self) -> int:
+        """Resident memory of the server in kB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+    def api(self, who: str, method: str, path: str, body: Any = None, expect: int = 200) -> Any:
+        headers = {"Authorization": f"Bearer {self.people[who]['token']}", "Idempotency-Key": new_key()}
+        answer = requests.request(method, f"{self.url}/api/v1/{path}", json=body, headers=headers, timeout=PATIENCE)
+        assert answer.status_code == expect, answer.text
+        return answer.json() if answer.content else None
+
+    def room(self, stock: int = 1) -> tuple[str, str]:
+        """A room on air with one SKU of that many units."""
+        price = {"amount": 12900, "currency": "CNY"}
+        form = {"title": "Linen shirt", "skus": [{"name": "M", "price": price, "stock": stock}]}
+        sku = self.api("host", "POST", "products", form, 201)["skus"][0]["id"]
+        room = self.api("host", "POST", "rooms", {"title": "Linen, live", "shelf": [sku]}, 201)["id"]
+        self.api("host", "POST", f"rooms/{room}/start", {})
+        return room, sku
+
+
+class Viewer:
+    """A Socket.IO client on the websocket transport; what comes in waits in `heard` by event name."""
+
+    def __init__(self, live: Live, who: str | None = None, **auth: Any) -> None:
+        self.client = socketio.Client(reconnection=False)
+        self.heard: dict[str, queue.Queue[Any]] = {}
+        self.client.on("*", self._hear, namespace="/live")
+        trigger = (
+            self.client.eio._trigger_event
+        )  # the client starts a thread per message, which may turn their order round
+        self.client.eio._trigger_event = lambda *what, **how: trigger(*what, **{**how, "run_async": False})
+        given = {"token": live.people[who]["token"]} if who else auth or None
+        self.client.connect(live.url, namespaces=["/live"], transports=["websocket"], auth=given, wait_timeout=PATIENCE)
+
+    def _hear(self, event: str, data: Any) -> None:
+        self.heard.setdefault(event, queue.Queue()).put(data)
+
+    def ask(self, event: str, data: Any = None) -> Any:
+        return self.client.call(event, data, namespace="/live", timeout=PATIENCE)
+
+    def next(self, event: str = "room.event") -> Any:
+        return self.heard.setdefault(event, queue.Queue()).get(timeout=PATIENCE)
+
+    def until(self, wanted: Callable[[Any], bool], event: str = "room.event") -> list[Any]:
+        """What comes in up to and with the first that is wanted."""
+        found = [self.next(event)]
+        while not wanted(found[-1]):
+            found.append(self.next(event))
+        return found
+
+    def silent(self, event: str = "room.event") -> bool:
+        return event not in self.heard or self.heard[event].empty()
+
+    def close(self) -> None:
+        self.client.disconnect()
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    server = Live(tmp_path_factory.mktemp("live"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def connect(live: Live) -> Iterator[Callable[..., Viewer]]:
+    viewers: list[Viewer] = []
+
+    def make(who: str | None = None, **auth: Any) -> Viewer:
+        viewers.append(Viewer(live, who, **auth))
+        return viewers[-1]
+
+    yield make
+    for viewer in viewers:
+        viewer.close()
+
+
+Connect = Callable[..., Viewer]
+
+
+def code(ack: Any) -> str:
+    assert ack["ok"] is False, ack
+    return str(ack["problem"]["code"])
+
+
+# -- watching ---------------------------------------------------------------------------------------------------------
+
+
+def test_two_viewers_get_the_snapshot_and_then_every_event_in_order(live: Live, connect: Connect) -> None:
+    room, sku = live.room()
+    viewers = [connect("ann"), connect()]
+    joined = [viewer.ask("room.join", {"room": room}) for viewer in viewers]
+    for ack in joined:
+        assert (ack["ok"], ack["seq"], ack["snapshot"]["status"]) == (True, 1, "live")
+        assert (ack["playlist"], ack["host"]["handle"]) == (f"/media/live/{room}/index.m3u8", "host")
+    for number in range(20):
+        live.api("host", "PUT", f"rooms/{room}/pin", {"sku": sku if number % 2 else None})
+    for viewer, ack in zip(viewers, joined, strict=True):
+        events = [viewer.next() for _ in range(20)]
+        assert [event["seq"] for event in events] == list(range(2, 22))
+        assert states.fold(ack["snapshot"], events) == live.api("ann", "GET", f"rooms/{room}")["state"]
+        assert viewer.silent()
+
+
+def test_whoever_joins_in_the_middle_misses_nothing_and_hears_nothing_twice(live: Live, connect: Connect) -> None:
+    room, sku = live.room(stock=200)
+    for number in range(12):
+        live.api("host", "PUT", f"rooms/{room}/pin", {"sku": sku if number % 2 else None})
+        viewer = connect()
+        ack = viewer.ask("room.join", {"room": room})
+        live.api("host", "PUT", f"rooms/{room}/pin", {"sku": sku})
+        assert viewer.next()["seq"] == ack["seq"] + 1
+
+
+def test_a_cut_connection_resumes_from_its_seq(live: Live, connect: Connect) -> None:
+    room, sku = live.room()
+    viewer = connect("ann")
+    state = viewer.ask("room.join", {"room": room})["snapshot"]
+    live.api("host", "PUT", f"rooms/{room}/pin", {"sku": sku})
+    seen = viewer.next()
+    viewer.client.eio.ws.sock.shutdown(socket.SHUT_RDWR)  # no goodbye
+    live.api("host", "PUT", f"rooms/{room}/pin", {"sku": None})
+    live.api("host", "PUT", f"rooms/{room}/pin", {"sku": sku})
+    again = connect("ann")
+    ack = again.ask("room.join", {"room": room, "after": seen["seq"]})
+    live.api("host", "PUT", f"rooms/{room}/pin", {"sku": None})
+    events = [seen, *ack["events"], again.next()]
+    assert [event["seq"] for event in events] == [2, 3, 4, 5]
+    assert "snapshot" not in ack
+    assert states.fold(state, events) == live.api("ann", "GET", f"rooms/{room}")["state"]
+    ahead = again.ask("room.join", {"room": room, "after": 999})
+    assert (ahead["snapshot"]["room"], ahead["seq"]) == (room, 5)
+
+
+def test_presence_counts_people_once_and_forgets_who_left(live: Live, connect: Connect) -> None:
+    room, _ = live.room()
+    watcher = connect()
+    assert watcher.ask("room.join", {"room": room})["viewers"] == 1
+    first, second = connect("ann"), connect("ann")
+    first.ask("room.join", {"room": room})
+    second.ask("room.join", {"room": room})
+    assert watcher.until(lambda p: p["viewers"] == 2, "presence")[-1] == {"room": room, "viewers": 2}
+    first.close()
+    second.ask("room.leave", {"room": room})
+    watcher.until(lambda p: p["viewers"] == 1, "presence")
+
+
+def test_chat_reaches_all_but_those_behind_a_block(live: Live, connect: Connect) -> None:
+    room, _ = live.room()
+    ann, ben, host = connect("ann"), connect("ben"), connect("host")
+    for viewer in (ann, ben, host):
+        viewer.ask("room.join", {"room": room})
+    key = new_key()
+    said = ann.ask("chat.send", {"room": room, "text": "大家好", "key": key})
+    assert ann.ask("chat.send", {"room": room, "text": "大家好", "key": key}) == said
+    for viewer in (ann, ben, host):
+        heard = viewer.next("chat.message")
+        assert (heard["text"], heard["n"], heard["from"]["handle"]) == ("大家好", 1, "ann")
+        assert viewer.silent("chat.message")
+    live.api("host", "DELETE", f"rooms/{room}/chat/{said['id']}", expect=204)
+    assert ben.next("chat.deleted") == {"room": room, "id": said["id"], "n": 1}
+    live.api("ben", "PUT", f"accounts/{live.people['ann']['id']}/block")
+    ann.ask("chat.send", {"room": room, "text": "still there?", "key": new_key()})
+    host.next("chat.message")
+    host.ask("chat.send", {"room": room, "text": "hello", "key": new_key()})
+    assert ben.next("chat.message")["text"] == "hello"
+    live.api("ben", "DELETE", f"accounts/{live.people['ann']['id']}/block")
+
+
+def test_a_ban_and_a_hidden_host_end_the_watching_at_once(live: Live, connect: Connect) -> None:
+    room, _ = live.room()
+    ann, ben = connect("ann"), connect("ben")
+    ann.ask("room.join", {"room": room})
+    ben.ask("room.join", {"room": room})
+    banned = {"account": live.people["ann"]["id"], "kind": "ban", "seconds": 600}
+    live.api("host", "PUT", f"rooms/{room}/restrictions", banned, 204)
+    assert ann.next("room.gone") == {"room": room, "code": "room.banned"}
+    assert code(ann.ask("room.join", {"room": room})) == "room.banned"
+    live.api("host", "PUT", f"accounts/{live.people['ben']['id']}/block")
+    assert ben.next("room.gone") == {"room": room, "code": "room.not_found"}
+    assert code(ben.ask("room.join", {"room": room})) == "room.not_found"
+    live.api("host", "DELETE", f"accounts/{live.people['ben']['id']}/block")
+
+
+# -- buying -----------------------------------------------------------------------------------------------------------
+
+
+def test_one_unit_two_buyers_and_everybody_hears_what_concerns_them(live: Live, connect: Connect) -> None:
+    room, sku = live.room(stock=1)
+    ann, ben = connect("ann"), connect("ben")
+    for viewer in (ann, ben):
+        viewer.ask("room.join", {"room": room})
+    keys = {viewer: new_key() for viewer in (ann, ben)}
+    quotes = {viewer: viewer.ask("offer.quote", {"room": room, "sku": sku, "qty": 1}) for viewer in (ann, ben)}
+    assert quotes[ann]["total"] == {"amount": 12900, "currency": "CNY"}
+    answers = {v: v.ask("order.purchase", {"key": keys[v], "quote": quotes[v]["quote"]}) for v in (ann, ben)}
+    assert [answers[v]["result"] for v in (ann, ben)] == ["accepted", "all_held"]
+    for viewer in (ann, ben):
+        again = {"key": keys[viewer], "quote": quotes[viewer]["quote"]}
+        assert viewer.ask("order.purchase", again) == answers[viewer]
+        assert viewer.ask("order.result", {"key": keys[viewer]}) == answers[viewer]
+        kinds = [event["kind"] for event in viewer.until(lambda e: e["kind"] == "order.placed")]
+        assert "stock.changed" in kinds or viewer.next()["kind"] == "stock.changed"
+    placed = ann.next("order.changed")
+    assert (placed["order"], placed["status"]) == (answers[ann]["order"], "placed")
+    live.api("ann", "POST", f"orders/{answers[ann]['order']}/cancel", {})
+    assert ann.next("order.changed")["status"] == "cancelled"
+    freed = ben.next("order.changed")
+    assert (freed["key"], freed["sku"], freed["status"]) == (keys[ben], sku, "unit_freed")
+
+
+def test_watching_needs_nobody_but_speaking_and_buying_do(live: Live, connect: Connect) -> None:
+    room, sku = live.room()
+    nobody = connect()
+    assert code(nobody.ask("chat.send", {"room": room, "text": "x", "key": "k"})) == "session.required"
+    nobody.ask("room.join", {"room": room})
+    for event, frame in {
+        "chat.send": {"room": room, "text": "x", "key": "k"},
+        "offer.quote": {"room": room, "sku": sku},
+        "order.purchase": {"key": "k", "quote": "quote_" + "0" * 26},
+        "order.result": {"key": "k"},
+    }.items():
+        assert code(nobody.ask(event, frame)) == "session.required", event
+    ann = connect("ann")
+    assert code(ann.ask("offer.quote", {"room": room, "sku": sku})) == "room.not_joined"
+
+
+# -- rubbish ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_bad_login_is_refused_with_its_problem(live: Live) -> None:
+    for auth, wanted in (
+        ({"token": "nonsense"}, "session.invalid"),
+        ({"token": 7}, "request.invalid"),
+        ({"admin": True}, "request.invalid"),
+        (["token"], "auth.malformed"),
+    ):
+        client, told = socketio.Client(reconnection=False), []
+        client.on("connect_error", told.append, namespace="/live")
+        with pytest.raises(Refused):
+            client.connect(live.url, namespaces=["/live"], transports=["websocket"], auth=auth, wait_timeout=PATIENCE)
+        assert told[0]["data"]["code"] == wanted if "data" in told[0] else told[0]["code"] == wanted
+        client.disconnect()
+
+
+def test_rubbish_frames_get_a_problem_and_change_nothing(live: Live, connect: Connect) -> None:
+    room, _ = live.room()
+    ann = connect("ann")
+    before = ann.ask("room.join", {"room": room})
+    good = {"room": room, "text": "x", "key": "k"}
+    for event, frame, wanted in (
+        ("room.join", None, "frame.malformed"),
+        ("room.join", ["x"], "frame.malformed"),
+        ("room.join", ({"room": room}, 7), "frame.malformed"),
+        ("room.join", {"room": 7}, "request.invalid"),
+        ("room.join", {"room": "room_x"}, "request.invalid"),
+        ("room.join", {"room": NOBODY}, "room.not_found"),
+        ("room.join", {"room": room, "after": -1}, "request.invalid"),
+        ("room.join", {"room": room, "after": 10**30}, "request.invalid"),
+        ("room.join", {"room": room, "after": True}, "request.invalid"),
+        ("room.join", {"room": room, "more": 1}, "request.invalid"),
+        ("chat.send", {**good, "text": "a\u202eb"}, "request.invalid"),
+        ("chat.send", {**good, "text": "x" * 10_000}, "request.invalid"),
+        ("chat.send", {**good, "key": ""}, "request.invalid"),
+        ("chat.send", {**good, "text": b"bytes"}, "request.invalid"),
+        ("offer.quote", {"room": room, "sku": "sku_" + "0" * 26}, "sku.not_found"),
+        ("order.purchase", {"key": "k", "quote": "quote_" + "0" * 26}, "quote.not_found"),
+        ("order.result", {"key": "never used"}, "request.invalid"),
+        ("room.explode", {"room": room}, "event.unknown"),
+        ("connect", {"wsgi.url_scheme": "http"}, "event.unknown"),
+        ("disconnect", "bye", "event.unknown"),
+    ):
+        assert code(ann.ask(event, frame)) == wanted, (event, frame)
+    after = ann.ask("room.join", {"room": room})
+    assert (after["snapshot"], after["seq"], after["chat"]) == (before["snapshot"], before["seq"], [])
+
+
+def test_bytes_that_are_no_protocol_end_one_connection_at_most(live: Live, connect: Connect) -> None:
+    witness = connect("ben")
+    url = f"ws://127.0.0.1:{live.port}/socket.io/?EIO=4&transport=websocket"
+    for rubbish in (
+        "42",
+        "4nonsense",
+        "42/live,{",
+        '42/live,["room.join"',
+        "9",
+        "451-[]",
+        "40/nowhere,",
+        "42/live,[]",
+        "42/live,[7]",
+        "x" * 200_000,
+        "42/live," + "[" * 30_000,
+        b"\x00\xff",
+    ):
+        raw = websocket.create_connection(url, timeout=PATIENCE)
+        raw.recv()
+        raw.send("40/live,")
+        raw.recv()
+        raw.send(rubbish, websocket.ABNF.OPCODE_BINARY if isinstance(rubbish, bytes) else websocket.ABNF.OPCODE_TEXT)
+        raw.shutdown()
+    big = requests.post(f"{live.url}/socket.io/?EIO=4&transport=polling", data=b"x" * 200_000, timeout=PATIENCE)
+    assert big.status_code == 400
+    assert code(witness.ask("room.join", {"room": NOBODY})) == "room.not_found"
+    foreign = requests.get(
+        f"{live.url}/socket.io/?EIO=4&transport=polling", headers={"Origin": "https://evil.example"}, timeout=PATIENCE
+    )
+    assert foreign.status_code == 400
+
+
+def test_too_many_frames_are_refused_until_the_window_is_over(live: Live, connect: Connect) -> None:
+    ann = connect("ann")
+    codes = [code(ann.ask("room.join", {"room": NOBODY})) for _ in range(110)]
+    assert codes[0] == "room.not_found"
+    assert codes[-1] == "rate.limited"
+
+
+# -- the connection itself --------------------------------------------------------------------------------------------
+
+
+def test_a_viewer_who_does_not_read_is_dropped_and_the_others_get_everything(live: Live, connect: Connect) -> None:
+    room, _ = live.room()
+    stuck = websocket.create_connection(
+        f"ws://127.0.0.1:{live.port}/socket.io/?EIO=4&transport=websocket",
+        timeout=PATIENCE,
+        sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)],
+    )
+    stuck.recv()
+    stuck.send("40/live,")
+    stuck.recv()
+    stuck.send(f'42/live,1["room.join",{{"room":"{room}"}}]')
+    assert stuck.recv().startswith("43/live,1")
+    reader = connect()
+    reader.ask("room.join", {"room": room})
+    before = live.memory()
+    times, padding = 20_000, "x" * 500  # 10 MB: more than the kernel's buffers and the backlog take
+    live.flood(f"room:{room}", "chat.deleted", {"room": room, "id": padding}, times)
+    assert [reader.next("chat.deleted")["n"] for _ in range(times)] == list(range(times))
+    assert live.memory() - before < 20_000
+    reader.until(lambda p: p["viewers"] == 1, "presence")
+    heard = [json.loads(text[len("42/live,") :])[1]["n"] for text in _rest(stuck) if "chat.deleted" in text]
+    assert heard == list(range(len(heard)))  # whole frames in order, up to where it was dropped
+    assert len(heard) < times
+
+
+def _rest(raw: websocket.WebSocket) -> Iterator[str]:
+    """What is still to be read, until the connection ends."""
+    try:
+        while text := raw.recv():
+            yield str(text)
+    except (websocket.WebSocketException, OSError):
+        return
+
+
+def test_keep_alive_requests_do_not_wait_for_nagle(live: Live) -> None:
+    with requests.Session() as session:
+        session.get(f"{live.url}/healthz", timeout=PATIENCE)
+        times = []
+        for _ in range(20):
+            begun = time.perf_counter()
+            session.get(f"{live.url}/healthz", timeout=PATIENCE)
+            times.append(time.perf_counter() - begun)
+    assert sorted(times)[10] < 0.03
+
+
+def test_what_was_acknowledged_survives_kill_9_and_the_log_goes_on(tmp_path: Path) -> None:
+    live = Live(tmp_path)
+    room, sku = live.room(stock=5)
+    viewer = Viewer(live, "ann")
+    state = viewer.ask("room.join", {"room": room})["snapshot"]
+    quote = viewer.ask("offer.quote", {"room": room, "sku": sku})["quote"]
+    key = new_key()
+    bought = viewer.ask("order.purchase", {"key": key, "quote": quote})
+    assert bought["result"] == "accepted"
+    live.kill()
+    live.start()
+    try:
+        again = Viewer(live, "ann")
+        assert again.ask("order.result", {"key": key}) == bought
+        ack = again.ask("room.join", {"room": room, "after": 1})
+        assert sorted(event["kind"] for event in ack["events"]) == ["order.placed", "stock.changed"]
+        live.api("host", "PUT", f"rooms/{room}/pin", {"sku": sku})
+        events = [*ack["events"], again.next()]
+        assert [event["seq"] for event in events] == [2, 3, 4]
+        assert states.fold(state, events) == live.api("ann", "GET", f"rooms/{room}")["state"]
+        deadline = time.monotonic() + PATIENCE
+        playlist = f"{live.url}/media/live/{room}/index.m3u8"
+        while "#EXTINF" not in requests.get(playlist, timeout=PATIENCE).text:
+            assert time.monotonic() < deadline
+        again.close()
+    finally:
+        live.kill()

@@ -1,0 +1,116 @@
+"""Socket.IO on the app: who connects, how big and how often, and the namespace of live rooms."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import gevent
+import orjson
+from flask import Flask
+from flask_socketio import SocketIO
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from werkzeug.http import parse_cookie
+
+from accounts import AccountService
+from engines.offloop import beside
+from kernel.actor import ANONYMOUS, Actor
+from kernel.errors import Unauthenticated
+from kernel.http import parse
+from kernel.ids import is_id
+from live import LiveNamespace, ShopCounter
+from web.auth import DEVICE_COOKIE, SESSION_COOKIE
+from web.errors import ack_problem
+from web.websocket import Backlog, WebSocketWSGI
+
+if TYPE_CHECKING:
+    from web.app import Engines, Services
+
+log = logging.getLogger("offshelf.sockets")
+MAX_FRAME = 64 * 1024
+PING_EVERY, PING_WAIT = 20, 15
+
+
+class Auth(BaseModel):
+    """What a client may say when it connects."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    device: Annotated[str, StringConstraints(max_length=48)] | None = None
+
+
+class Json:
+    """The packets' JSON, faster than the standard library's and strict (no NaN)."""
+
+    @staticmethod
+    def dumps(value: Any, **_: Any) -> str:
+        return orjson.dumps(value).decode()
+
+    @staticmethod
+    def loads(text: str | bytes, **_: Any) -> Any:
+        return orjson.loads(text)
+
+
+def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketIO:
+    """Put Socket.IO and the live namespace on the app. Browsers connect from the same origin only.
+
+    A refused log-in is a connect error with its problem, so `always_connect` stays off; nothing is emitted before the connect
+    packet because it is deferred. One frame of a connection is handled at a time: order, and back-pressure.
+    """
+    socketio = SocketIO(
+        app,
+        async_mode="gevent",
+        async_handlers=False,
+        manage_session=False,
+        json=Json,
+        max_http_buffer_size=MAX_FRAME,
+        ping_interval=PING_EVERY,
+        ping_timeout=PING_WAIT,
+        http_compression=False,
+    )
+    engine = socketio.server.eio
+    engine._async = {**engine._async, "websocket": WebSocketWSGI, "queue": Backlog}
+    namespace = LiveNamespace(
+        rooms=services.rooms,
+        chat=services.chat,
+        desk=services.desk,
+        checkout=ShopCounter(services.checkout),
+        realtime=engines.realtime,
+        clock=engines.clock,
+        authenticate=authenticator(services.accounts),
+        problem=ack_problem,
+        defer=beside,
+    )
+    socketio.on_namespace(namespace)
+    gevent.spawn(_tick, namespace.tick)
+    return socketio
+
+
+def authenticator(accounts: AccountService) -> Callable[[Mapping[str, Any] | None, Mapping[str, Any]], Actor]:
+    """Who connects: a token, else the page's session cookie, else a device, else nobody."""
+
+    def authenticate(auth: Mapping[str, Any] | None, environ: Mapping[str, Any]) -> Actor:
+        given = parse(Auth, dict(auth or {}))
+        if given.token is not None:
+            return accounts.authenticate(given.token)
+        cookies = parse_cookie(environ.get("HTTP_COOKIE", ""))
+        if (session := cookies.get(SESSION_COOKIE)) is not None:
+            try:
+                return accounts.authenticate(session)
+            except Unauthenticated:
+                log.debug("a page's session has ended")
+        device = given.device or cookies.get(DEVICE_COOKIE)
+        return (device and is_id(device, "dev") and accounts.device_actor(device)) or ANONYMOUS
+
+    return authenticate
+
+
+def _tick(tick: Callable[[], None]) -> None:
+    while True:
+        gevent.sleep(1)
+        try:
+            tick()
+        except Exception:
+            log.exception("the tick of the live rooms failed")

@@ -9,6 +9,8 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +18,7 @@ import click
 from kernel.config import Settings, read_settings
 from kernel.errors import AppError, SettingError
 
+_DAY = click.DateTime(formats=["%Y-%m-%d"])
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -89,6 +92,80 @@ def migrate() -> None:
     settings = settings_of()
     settings.data.mkdir(parents=True, exist_ok=True)
     click.echo(f"The schema is at {upgrade(settings.sql_url)}.")
+
+
+@offshelf.command()
+@click.option("--url", help="The server that is to be toured; the demo's, as it starts by default.")
+@_JSON
+def tour(url: str | None, as_json: bool) -> None:
+    """Play the whole story against a running demo server; exit 1 at the first step that fails."""
+    from web.tour import report
+    from web.tour.client import Unreachable
+    from web.tour.story import play
+
+    address = url or f"http://127.0.0.1:{settings_of().port}"
+    try:
+        steps, left = play(address, lambda step: None if as_json else click.echo(report.lines(step)))
+    except Unreachable as error:
+        raise click.UsageError(f"{error}. Start the demo first, or name it: --url URL") from None
+    _print(report.document(steps, left), as_json, lambda: report.closing(steps, left))
+    sys.exit(0 if report.passed(steps, left) else 1)
+
+
+@offshelf.command()
+@click.option("--from", "first", type=_DAY, help="First business day; by default 30 days ago.")
+@click.option("--to", "last", type=_DAY, help="Last business day; by default today.")
+@_JSON
+def recount(first: datetime | None, last: datetime | None, as_json: bool) -> None:
+    """Count the raw events again; exit 1 when a stored figure differs. While the server runs: POST /metrics/recount."""
+    from web.process import recount_period
+
+    found = recount_period(settings_of(), first and first.date(), last and last.date())
+    _print(found, as_json, lambda: _recounted(found))
+    sys.exit(1 if found["differences"] else 0)
+
+
+def _recounted(found: dict[str, Any]) -> str:
+    lines = [
+        "{day} {metric} {channel} {population}: stored {stored}, counted {counted}".format(**one)
+        for one in found["differences"]
+    ]
+    return "\n".join([*lines, f"{len(lines)} differences in {found['events']:,} events of {found['days']} days."])
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@offshelf.group("eval")
+def evaluation() -> None:
+    """Measure quality on a set of data, through the code that production runs."""
+
+
+@evaluation.command("search")
+@click.option("--docs", type=_FILE, required=True, help="JSON lines: id, title, class, brand, desc.")
+@click.option("--queries", type=_FILE, required=True, help="qid TAB query.")
+@click.option("--qrels", type=_FILE, required=True, help="qid TAB did TAB gain.")
+@click.option("--encoder", "model", help="The encoder; by default the configured one.")
+@click.option("--min-ndcg", type=float, default=0.0, help="Exit 1 when the hybrid's nDCG@10 is below.")
+@_JSON
+def eval_search(docs: Path, queries: Path, qrels: Path, model: str | None, min_ndcg: float, as_json: bool) -> None:
+    """nDCG@10, MRR and recall@100 of the hybrid, of BM25 alone and of vectors alone. Files may be gzipped."""
+    from web.process import evaluate_search
+    from web.progress import Progress
+
+    with Progress() as progress:
+        found = evaluate_search(settings_of(encoder=model), docs, queries, qrels, progress.step)
+    _print(found, as_json, lambda: _scored(found))
+    sys.exit(0 if found["hybrid"]["ndcg@10"] >= min_ndcg else 1)
+
+
+def _scored(found: dict[str, Any]) -> str:
+    names = ("ndcg@10", "mrr", "recall@100")
+    head = f"{found['documents']} documents, {found['queries']} queries, encoder {found['encoder']}"
+    rows = [
+        f"{side:8}" + "".join(f"{found[side][name]:12.4f}" for name in names) for side in ("hybrid", "bm25", "dense")
+    ]
+    return "\n".join([head, " " * 8 + "".join(f"{name:>12}" for name in names), *rows])
 
 
 @offshelf.command()

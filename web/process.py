@@ -11,9 +11,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from kernel.config import Settings
 from kernel.errors import SettingError
@@ -74,6 +77,8 @@ def _serve(settings: Settings, listener: object, closing: contextlib.ExitStack) 
     closing.callback(worker.join, timeout=5)
     closing.callback(services.worker.stop)
     closing.callback(server.stop)
+    services.worker.start_repeating()
+    services.search.fill_if_lost()
     services.rooms.resume_live()
     print(f"Offshelf answers at http://{settings.host}:{server.port}/", flush=True)
     stopped.wait()
@@ -92,7 +97,9 @@ def _listen(settings: Settings) -> object:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise SettingError(f"Port {settings.port} is taken; choose another with --port or OFFSHELF_PORT.") from None
-        raise SettingError(f"Cannot listen on OFFSHELF_HOST {settings.host}, port {settings.port}: {error.strerror}.") from None
+        raise SettingError(
+            f"Cannot listen on OFFSHELF_HOST {settings.host}, port {settings.port}: {error.strerror}."
+        ) from None
     return listener
 
 
@@ -126,6 +133,40 @@ def _wipe(data: Path) -> None:
     for pattern in ("offshelf.db*", "payments.db*", "demo.load*"):
         for path in data.glob(pattern):
             path.unlink()
+
+
+def recount_period(settings: Settings, first: date | None, last: date | None) -> dict[str, Any]:
+    """Compare the stored figures of business days with their raw events; by default the last 30 days and today."""
+    from engines.sql import open_database
+    from kernel.clock import SystemClock, business_day
+    from metrics import MetricsService
+    from web.migrate import ensure_current
+
+    clock = SystemClock()
+    with data_folder(settings), contextlib.ExitStack() as closing:
+        ensure_current(settings.sql_url)
+        db = open_database(settings.sql_url, clock)
+        closing.callback(db.close)
+        last = last or business_day(clock.now(), settings.zone)
+        metrics = MetricsService(db, settings.zone, settings.currency)
+        return metrics.check_period(first or last - timedelta(days=30), last).model_dump(mode="json")
+
+
+def evaluate_search(
+    settings: Settings, docs: Path, queries: Path, qrels: Path, progress: Callable[[str, int, int], None]
+) -> dict[str, Any]:
+    """Index `docs` in a folder of its own through the production index and query path, and score it."""
+    from engines.encoder import open_encoder
+    from engines.index import open_index
+    from search import evaluate
+
+    export_encoder(settings)
+    encoder = open_encoder(settings.encoder, models_folder(settings))
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as closing:
+        closing.callback(encoder.close)
+        index = open_index("embedded://", Path(folder), encoder.dimensions, name=encoder.name)
+        closing.callback(index.close)
+        return evaluate(docs, queries, qrels, encoder, index, progress)
 
 
 def models_folder(settings: Settings) -> Path:

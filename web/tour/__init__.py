@@ -1,0 +1,1 @@
+"""The story of the house, played against a running server as its clients would: `offshelf tour`."""

@@ -1,0 +1,80 @@
+"""What the tour's people write and sell, and what is asked for it: chosen so that words and meaning can be told apart."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import snowballstemmer
+
+POT: dict[str, Any] = {
+    "title": "Unglazed seedling pot, thrown by hand",
+    "description": "Red earthenware that breathes, with a hole and a saucer. Made by the potter who plays the tour.",
+    "category": "Garden",
+    "skus": [
+        {"name": "18 cm, the last one", "price": {"amount": 12_900, "currency": "CNY"}},
+        {"name": "14 cm", "price": {"amount": 8_900, "currency": "CNY"}},
+    ],
+}
+
+NOTE: dict[str, Any] = {
+    "title": "Four weeks of tomatoes on a north windowsill",
+    "text": (
+        "I sowed six tomato seeds because my kitchen has one sill and no balcony, and I kept a diary.\n"
+        "Week 1: plastic cups stayed wet, two seedlings rotted. I moved the rest into a 14 cm unglazed clay pot: it was dry "
+        "after 2 days, but the stems stopped drooping.\n"
+        "Week 2: they leaned to the glass, so I turned the saucer a quarter each morning. The tallest measured 9 cm.\n"
+        "Week 3: I pinched out the side shoots and buried the stem up to its first leaves, because it roots there.\n"
+        "Week 4: 21 cm, thick as a pencil. However, the clay is heavy, and the saucer is too shallow: it left a ring on the "
+        "wood, so put cork under it. Compared with last year's plastic I water more often and lose nothing.\n"
+        "What I would do differently: start in March, and only three seeds."
+    ),
+    "topics": ["seedlings", "clay", "kitchen"],
+}
+ENGLISH = "growing vegetables indoors without garden"
+CHINESE = "在室内种番茄"
+"""Both mean what the note means, and neither shares a word with it."""
+
+DISPLAY: dict[str, Any] = {
+    "title": "Seedling pot: shop now",
+    "text": "New arrival! In stock. Order now, link below. Best price, while stocks last, don't miss it. Get yours!",
+    "topics": ["sale"],
+}
+
+ADDRESS = {
+    "recipient": "Tour Guest",
+    "phone": "+86 10 5550 0100",
+    "region": "Shanghai",
+    "street": "1 Test Lane",
+    "postcode": "200000",
+}
+
+_WORDS = re.compile(r"[a-z0-9]+")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+def shared(query: str, note: dict[str, Any]) -> set[str]:
+    """The words (by their stems) and Chinese characters that a query has in common with a note."""
+    return _pieces(query) & _pieces(" ".join([note["title"], note["text"], *note["topics"]]))
+
+
+def _pieces(text: str) -> set[str]:
+    stem = snowballstemmer.stemmer("english").stemWord
+    return {stem(word) for word in _WORDS.findall(text.lower())} | set(_HAN.findall(text))
+
+
+def picture() -> bytes:
+    """A drawing of a pot, as PNG."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (900, 1200), (236, 228, 214))
+    pen = ImageDraw.Draw(image)
+    pen.polygon([(250, 560), (650, 560), (590, 980), (310, 980)], fill=(178, 92, 60))
+    pen.rectangle((225, 500, 675, 580), fill=(196, 108, 72))
+    pen.line((450, 500, 450, 300), fill=(74, 110, 62), width=16)
+    pen.ellipse((440, 270, 590, 350), fill=(96, 138, 78))
+    pen.ellipse((310, 330, 460, 410), fill=(86, 128, 70))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

@@ -1,0 +1,101 @@
+"""A real Socket.IO client on the websocket transport, which keeps what it heard in the order in which it came."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import socketio
+from socketio.exceptions import SocketIOError
+
+from web.tour.checks import Failed
+
+NAMESPACE = "/live"
+PATIENCE = 10.0
+OUT = ("room.event", "chat.message", "order.changed", "presence")
+
+
+class Viewer:
+    """One connection of one person. `heard` holds (event, data); `who` names it when something is wrong."""
+
+    def __init__(self, url: str, who: str, token: str) -> None:
+        self.who = who
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+        self._news = threading.Condition()
+        self._gone = threading.Event()
+        self._client = socketio.Client(reconnection=False, handle_sigint=False)
+        for name in OUT:
+            self._client.on(name, self._hearing(name), namespace=NAMESPACE)
+        self._client.on("disconnect", self._leaving, namespace=NAMESPACE)
+        try:
+            self._client.connect(
+                url, namespaces=[NAMESPACE], transports=["websocket"], auth={"token": token}, wait_timeout=PATIENCE
+            )
+        except SocketIOError as error:
+            raise Failed(f"{who} connects by websocket", "a connection", error) from None
+
+    # -- saying ---------------------------------------------------------------------------------------------------
+
+    def ask(self, event: str, **body: Any) -> dict[str, Any]:
+        """Send a frame; its ack without `ok`. A refusal is a failure of the step."""
+        try:
+            ack = self._client.call(event, body, namespace=NAMESPACE, timeout=PATIENCE)
+        except SocketIOError as error:
+            raise Failed(f"{self.who}: {event}", f"an ack within {PATIENCE:g} s", repr(error)) from None
+        if not isinstance(ack, dict) or ack.get("ok") is not True:
+            raise Failed(f"{self.who}: {event}", "an ack with ok", ack)
+        return {name: value for name, value in ack.items() if name != "ok"}
+
+    # -- hearing --------------------------------------------------------------------------------------------------
+
+    def _hearing(self, name: str) -> Callable[[dict[str, Any]], None]:
+        def hear(data: dict[str, Any]) -> None:
+            with self._news:
+                self.heard.append((name, data))
+                self._news.notify_all()
+
+        return hear
+
+    def _leaving(self, *reason: Any) -> None:
+        self._gone.set()
+
+    def all(self, event: str) -> list[dict[str, Any]]:
+        """What came under this name so far, in order."""
+        with self._news:
+            return [data for name, data in self.heard if name == event]
+
+    def wait(self, event: str, what: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE) -> Any:
+        """The first message under this name that is wanted, whether it has come or is to come."""
+        deadline = time.monotonic() + seconds
+        with self._news:
+            while True:
+                found = next((data for name, data in self.heard if name == event and wanted(data)), None)
+                if found is not None:
+                    return found
+                if not self._news.wait(deadline - time.monotonic()):
+                    said = [data for name, data in self.heard if name == event]
+                    raise Failed(f"{self.who} hears {what}", f"a {event} within {seconds:g} s", said[-5:])
+
+    def event(self, kind: str, what: str, after: int = 0, seconds: float = PATIENCE) -> Any:
+        """The first event of the room of this kind with a number above `after`."""
+        return self.wait("room.event", what, lambda e: e["kind"] == kind and e["seq"] > after, seconds)
+
+    # -- leaving --------------------------------------------------------------------------------------------------
+
+    def cut(self) -> None:
+        """Cut the TCP connection under the client: a reset, no goodbye of any protocol above it."""
+        wire = self._client.eio.ws.sock
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wire.shutdown(socket.SHUT_RD)  # wakes the thread that reads, so that close really closes
+        wire.close()
+        if not self._gone.wait(PATIENCE):
+            raise Failed(f"{self.who} is cut off", f"notices within {PATIENCE:g} s", "still connected")
+
+    def close(self) -> None:
+        """Leave as a client does; a connection that was cut stays so."""
+        if self._client.connected:
+            self._client.disconnect()

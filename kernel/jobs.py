@@ -14,7 +14,7 @@ from sqlalchemy import Index, Integer, String, Text, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.context import request_id
-from kernel.db import Base, Database, Instant, Json, Write
+from kernel.db import Base, Database, Instant, Json, Write, insert_ignore
 from kernel.ids import new_id
 
 log = logging.getLogger("offshelf.jobs")
@@ -63,6 +63,37 @@ class Worker:
         self.id = new_id("worker", db.clock.now())
         self._wake = threading.Event()
         self._stopping = False
+        self._repeated: dict[str, timedelta] = {}
+
+    def repeat(self, name: str, every: timedelta, fn: Callable[[], object]) -> None:
+        """Run `fn` once per `every`, in one worker of all; `start_repeating` plans the first run."""
+        self._repeated[name] = every
+
+        def run(args: dict[str, Any]) -> None:
+            fn()
+            self.db.write(lambda tx: self._plan(tx, name))
+
+        self.handlers[name] = run
+
+    def start_repeating(self) -> None:
+        """Plan the next run of everything that repeats; where one is planned already, nothing changes."""
+        for name in self._repeated:
+            self.db.write(lambda tx, name=name: self._plan(tx, name))  # type: ignore[misc]
+
+    def _plan(self, tx: Write, name: str) -> None:
+        # The slot is the id, so however many workers plan it, it is one row.
+        every = self._repeated[name].total_seconds()
+        slot = int(tx.now.timestamp() // every) + 1
+        row = {
+            "id": f"every_{name}_{slot}"[:48],
+            "name": name,
+            "args": {},
+            "status": "waiting",
+            "run_at": datetime.fromtimestamp(slot * every, tx.now.tzinfo),
+            "attempts": 0,
+            "created_at": tx.now,
+        }
+        insert_ignore(tx.session, JobRow.__table__, row)
 
     def wake(self) -> None:
         """Say that a job may be due; called after each commit that wrote one."""

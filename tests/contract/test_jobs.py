@@ -1,0 +1,104 @@
+"""Jobs on every database: at least once, never two at a time, back-off, parking, repeating."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from kernel.jobs import LEASE, MAX_ATTEMPTS, JobRow, Worker, back_off, parked
+from tests.house import House
+
+
+class Broken(Exception):
+    """A handler that cannot."""
+
+
+def enqueue(house: House, name: str = "test.job", **args: Any) -> None:
+    house.engines.db.write(lambda tx: tx.enqueue(name, args))
+
+
+def rows(house: House, name: str = "test.job") -> int:
+    with house.engines.db.read() as session:
+        return session.scalar(select(func.count()).select_from(JobRow).where(JobRow.name == name)) or 0
+
+
+def test_a_job_runs_and_is_gone(any_house: House) -> None:
+    seen: list[Any] = []
+    any_house.services.worker.handlers["test.job"] = seen.append
+    enqueue(any_house, n=1)
+    any_house.jobs()
+    assert seen == [{"n": 1}]
+    assert rows(any_house) == 0
+
+
+def test_a_refused_write_leaves_no_job(any_house: House) -> None:
+    def fail(tx: Any) -> None:
+        tx.enqueue("test.job", {})
+        raise Broken
+
+    with pytest.raises(Broken):
+        any_house.engines.db.write(fail)
+    assert rows(any_house) == 0
+
+
+def test_a_timed_job_waits_for_its_time(any_house: House) -> None:
+    seen: list[Any] = []
+    any_house.services.worker.handlers["test.job"] = seen.append
+    any_house.engines.db.write(lambda tx: tx.enqueue("test.job", {}, tx.now + timedelta(seconds=5)))
+    any_house.jobs()
+    assert seen == []
+    any_house.clock.advance(seconds=5)
+    any_house.jobs()
+    assert seen == [{}]
+
+
+def test_a_failing_job_backs_off_and_is_parked_with_its_error(any_house: House) -> None:
+    attempts: list[Any] = []
+
+    def broken(args: dict[str, Any]) -> None:
+        attempts.append(args)
+        raise Broken("no")
+
+    any_house.services.worker.handlers["test.job"] = broken
+    enqueue(any_house)
+    for _ in range(MAX_ATTEMPTS + 3):
+        any_house.jobs()
+        any_house.clock.advance(minutes=6)
+    assert len(attempts) == MAX_ATTEMPTS
+    assert parked(any_house.engines.db)[0]["error"] == "Broken: no"
+
+
+def test_what_a_dead_worker_had_claimed_runs_again_after_its_lease(any_house: House) -> None:
+    seen: list[Any] = []
+    any_house.services.worker.handlers["test.job"] = seen.append
+    enqueue(any_house)
+    dead = Worker(any_house.engines.db, {})
+    assert len(any_house.engines.db.write(dead._claim)) == 1
+    any_house.jobs()
+    assert seen == []
+    any_house.clock.advance(seconds=LEASE.total_seconds() + 1)
+    any_house.jobs()
+    assert seen == [{}]
+
+
+def test_what_repeats_is_planned_once_however_often(any_house: House) -> None:
+    runs: list[int] = []
+    first, second = any_house.services.worker, Worker(any_house.engines.db, {})
+    for worker in (first, second):
+        worker.repeat("test.job", timedelta(minutes=5), lambda: runs.append(1))
+        worker.start_repeating()
+    assert rows(any_house) == 1
+    for _ in range(3):
+        any_house.clock.advance(minutes=5)
+        first.run_until_idle()
+        second.run_until_idle()
+    assert len(runs) == 3
+    assert rows(any_house) == 1
+
+
+def test_the_back_off_grows_and_ends() -> None:
+    assert timedelta(seconds=0.5) <= back_off(1) <= timedelta(seconds=1)
+    assert timedelta(seconds=150) <= back_off(50) <= timedelta(seconds=300)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from alembic import context
+from sqlalchemy import JSON
 
 from kernel.db import Base, Instant
 
@@ -11,6 +12,9 @@ def render(kind: str, item: Any, autogen: Any) -> str | bool:
     """Our own column types are written as what they are made of, so that a revision never imports the application."""
     if kind == "type" and isinstance(item, Instant):
         return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, JSON):
+        autogen.imports.add("from sqlalchemy.dialects import postgresql")
+        return 'sa.JSON().with_variant(postgresql.JSONB(), "postgresql")'
     return False
 
 

@@ -1,0 +1,182 @@
+"""`Database.write` and `read` mean the same on every engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from accounts.models import Account
+from kernel.db import Write, insert_ignore, upsert
+from kernel.facts import Fact, Later, Reaction
+from kernel.jobs import JobRow
+from tests.house import House
+
+
+class Refused(Exception):
+    """A rule said no."""
+
+
+@dataclass(frozen=True)
+class Happened(Fact):
+    account_id: str
+
+
+def row(number: int) -> dict[str, Any]:
+    return {
+        "id": f"acct_{number:026}",
+        "handle": f"handle{number}",
+        "name": "Name",
+        "bio": "",
+        "status": "active",
+        "synthetic": False,
+        "followers": 0,
+        "following": 0,
+        "created_at": datetime(2026, 11, 22, tzinfo=UTC),
+    }
+
+
+def add(number: int) -> Callable[[Write], str]:
+    def write(tx: Write) -> str:
+        tx.session.add(Account(**row(number)))
+        return str(number)
+
+    return write
+
+
+def handles(house: House) -> set[str]:
+    with house.engines.db.read() as session:
+        return set(session.scalars(select(Account.handle)))
+
+
+def react(house: House, reaction: Reaction) -> None:
+    house.engines.db.reactions.table = {**house.engines.db.reactions.table, Happened: reaction}
+
+
+def test_a_write_returns_its_value_and_is_there(any_house: House) -> None:
+    assert any_house.engines.db.write(add(1)) == "1"
+    assert handles(any_house) == {"handle1"}
+
+
+def test_a_refusal_undoes_its_own_work_only(any_house: House) -> None:
+    def refused(tx: Write) -> None:
+        add(2)(tx)
+        raise Refused
+
+    any_house.engines.db.write(add(1))
+    with pytest.raises(Refused):
+        any_house.engines.db.write(refused)
+    any_house.engines.db.write(add(3))
+    assert handles(any_house) == {"handle1", "handle3"}
+
+
+def test_many_writers_at_once_lose_nothing_and_double_nothing(any_house: House) -> None:
+    any_house.engines.db.write(add(0))
+    refused: list[int] = []
+
+    def count(number: int) -> None:
+        def write(tx: Write) -> None:
+            tx.session.execute(update(Account).where(Account.handle == "handle0").values(followers=Account.followers + 1))
+            if number % 4 == 0:
+                raise Refused
+
+        try:
+            any_house.engines.db.write(write)
+        except Refused:
+            refused.append(number)
+
+    threads = [threading.Thread(target=count, args=(number,)) for number in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with any_house.engines.db.read() as session:
+        assert session.scalar(select(Account.followers)) == 48
+    assert len(refused) == 16
+
+
+def test_what_follows_within_fails_the_command(any_house: House) -> None:
+    def within(tx: Write, fact: Happened) -> None:
+        raise Refused
+
+    react(any_house, Reaction(within=[within]))
+
+    def write(tx: Write) -> None:
+        add(1)(tx)
+        tx.record(Happened("x"))
+
+    with pytest.raises(Refused):
+        any_house.engines.db.write(write)
+    assert handles(any_house) == set()
+
+
+def test_facts_are_told_after_the_commit_and_a_failing_listener_fails_nobody(any_house: House) -> None:
+    heard: list[set[str]] = []
+
+    def broken(fact: Happened) -> None:
+        raise Refused
+
+    def listen(fact: Happened) -> None:
+        heard.append(handles(any_house))
+
+    react(any_house, Reaction(now=[broken, listen], later=[Later("test.later", lambda f: {"id": f.account_id})]))
+
+    def write(tx: Write) -> None:
+        add(1)(tx)
+        tx.record(Happened("x"))
+
+    any_house.engines.db.write(write)
+    assert heard == [{"handle1"}]
+    with any_house.engines.db.read() as session:
+        assert session.scalars(select(JobRow.args).where(JobRow.name == "test.later")).all() == [{"id": "x"}]
+
+
+def test_insert_ignore_says_how_many_were_new(any_house: House) -> None:
+    def write(tx: Write) -> tuple[int, int, int]:
+        table = Account.__table__
+        first = insert_ignore(tx.session, table, row(1))
+        return first, insert_ignore(tx.session, table, row(1)), insert_ignore(tx.session, table, [row(1), row(2), row(3)])
+
+    assert any_house.engines.db.write(write) == (1, 0, 2)
+
+
+def test_upsert_changes_what_is_there(any_house: House) -> None:
+    def write(tx: Write) -> None:
+        for name in ("first", "second"):
+            upsert(tx.session, Account.__table__, {**row(1), "name": name}, ["id"], {"name": name})
+
+    any_house.engines.db.write(write)
+    with any_house.engines.db.read() as session:
+        assert session.scalars(select(Account.name)).all() == ["second"]
+
+
+def test_a_reader_cannot_write(any_house: House) -> None:
+    from sqlalchemy.exc import DBAPIError
+
+    with pytest.raises((DBAPIError, Exception), match=r"read.?only|readonly"), any_house.engines.db.read() as session:
+        session.add(Account(**row(1)))
+        session.flush()
+    assert handles(any_house) == set()
+
+
+def test_instants_come_back_aware_and_in_utc(any_house: House) -> None:
+    any_house.engines.db.write(add(1))
+    with any_house.engines.db.read() as session:
+        at = session.scalars(select(Account.created_at)).one()
+    assert at == datetime(2026, 11, 22, tzinfo=UTC)
+    assert at.utcoffset() is not None
+
+
+def test_a_naive_time_has_no_place(any_house: House) -> None:
+    def write(tx: Write) -> None:
+        tx.session.add(Account(**{**row(1), "created_at": datetime(2026, 11, 22)}))  # noqa: DTZ001
+        tx.session.flush()
+
+    with pytest.raises(Exception, match="naive"):
+        any_house.engines.db.write(write)
+    assert handles(any_house) == set()

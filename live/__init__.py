@@ -23,9 +23,10 @@ from live.log import RoomLog
 from live.presence import Presence
 from live.schemas import RestrictionIn, RoomCard, RoomIn, RoomOut
 from live.service import RoomContent, RoomService
-from live.sockets import LiveNamespace
+from live.sockets import Authenticate, LiveNamespace
 
 __all__ = [
+    "Authenticate",
     "ChatDeleted",
     "ChatRate",
     "ChatSent",

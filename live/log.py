@@ -119,8 +119,8 @@ class RoomLog:
     def heads(self, room_ids: Sequence[str]) -> dict[str, int]:
         """The last number of each of these rooms."""
         with self.db.read() as session:
-            found = session.execute(select(LogHead.room_id, LogHead.seq).where(LogHead.room_id.in_(room_ids)))
-            return {room_id: seq for room_id, seq in found}
+            heads = session.scalars(select(LogHead).where(LogHead.room_id.in_(room_ids)))
+            return {head.room_id: head.seq for head in heads}
 
     def events_after(self, room_id: str, seq: int, limit: int = PAGE) -> list[dict[str, Any]]:
         """Up to `limit` events that follow number `seq`, in order."""

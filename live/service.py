@@ -364,7 +364,7 @@ class RoomService:
         for room_id, session_id in tx.session.execute(
             on_shelf.where(ShelfItem.sku_id == sku_id, Room.status == "live")
         ).all():
-            self.log.append(tx, room_id, session_id, "stock.changed", data)
+            self.log.append(tx, room_id, str(session_id), "stock.changed", data)
 
     def order_placed(self, tx: Write, room_ids: Iterable[str], sku_ids: Sequence[str]) -> None:
         """Tell the rooms an order came from, about what stands on their shelf; who bought is nobody's business."""

@@ -256,12 +256,12 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
                     self._throw_out(connection, room_id, "room.not_found")
 
     def _hear_account(self, account_id: str, event: str, data: dict[str, Any]) -> None:
-        act = {
+        acts: dict[str, Callable[[Connection], Any]] = {
             "walls.changed": self._look_behind_walls,
             "account.suspended": lambda c: self.disconnect(c.sid),
             "room.banned": lambda c: self._throw_out(c, data["room"], "room.banned"),
-        }.get(event)
-        if act is None:
+        }
+        if (act := acts.get(event)) is None:
             return self._emit(event, data, to=f"account:{account_id}")
         for connection in list(self._connections.values()):
             if connection.actor.account_id == account_id:
@@ -322,7 +322,8 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         return [self._connections[sid] for sid in self.delivery.members(room_id) if sid in self._connections]
 
     def _emit(self, event: str, data: dict[str, Any], to: str, skip: Collection[str] = ()) -> None:
-        self.server.emit(event, data, to=to, namespace=self.namespace, skip_sid=list(skip) or None)
+        server: Any = self.server
+        server.emit(event, data, to=to, namespace=self.namespace, skip_sid=list(skip) or None)
 
     def _enter(self, sid: str, room: str) -> None:
         if self.server.manager.is_connected(sid, self.namespace):

@@ -14,6 +14,8 @@ from werkzeug.routing import BaseConverter
 from accounts import AccountService, ApplicationService
 from accounts.routes import routes as account_routes
 from engines.blobs import FileBlobs
+from engines.encoder import Manifest, folder_of, open_encoder
+from engines.index import open_index
 from engines.kv import open_kv
 from engines.media import FfmpegMedia
 from engines.offloop import beside, off_loop
@@ -27,7 +29,7 @@ from kernel.clock import SystemClock
 from kernel.config import Settings
 from kernel.jobs import Worker
 from kernel.policy import Policies
-from kernel.ports import Blobs, Clock, KeyValue, MediaServer, Realtime
+from kernel.ports import Blobs, Clock, Encoder, KeyValue, MediaServer, Realtime, SearchIndex
 from live import ChatRate, ChatService, LiveJobs, Presence, RoomDesk, RoomLog, RoomService
 from live.routes import media as stream_files
 from live.routes import routes as live_routes
@@ -38,6 +40,8 @@ from moderation.routes import routes as moderation_routes
 from notes import MediaService, NoteService, ProductGate
 from notes.routes import files as media_files
 from notes.routes import routes as note_routes
+from search import NoteSource, ProductSource, RoomSource, SearchService
+from search.routes import routes as search_routes
 from shop import CheckoutService, OrderService, ProductService
 from shop.routes import routes as shop_routes
 from web import asyncapi, auth, errors, openapi
@@ -58,10 +62,14 @@ class Engines:
     payments: FakePayments
     streams: MediaServer
     realtime: Realtime
+    encoder: Encoder
+    index: SearchIndex
 
     def close(self, keep_kv: bool = False) -> None:
         self.realtime.close()
         self.streams.close()
+        self.index.close()
+        self.encoder.close()
         if not keep_kv:
             self.kv.close()
         self.db.close()
@@ -88,6 +96,7 @@ class Services:
     notes: NoteService
     candidates: Candidates
     feed: FeedService
+    search: SearchService
     rooms: RoomService
     chat: ChatService
     desk: RoomDesk
@@ -99,6 +108,9 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
     """Open what stands behind the ports. Raises `SettingError` for a setting that cannot be used."""
     settings.data.mkdir(parents=True, exist_ok=True)
     clock = clock or SystemClock()
+    encoder = open_encoder(settings.encoder, settings.data / "models")
+    manifest = Manifest.read(folder_of(settings.encoder, settings.data / "models"))
+    filled_by = manifest.fingerprint if manifest else encoder.name
     return Engines(
         db=open_database(settings.sql_url, clock),
         kv=kv or open_kv(settings.kv_url, settings.data / "kv"),
@@ -107,6 +119,8 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
         payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),
         streams=FfmpegMedia(settings.data / "live", clock),
         realtime=InProcessRealtime(),
+        encoder=encoder,
+        index=open_index(settings.index_url, settings.data / "index", encoder.dimensions, off_loop, filled_by),
     )
 
 
@@ -123,10 +137,10 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     gate = ProductGate(applications, strikes, products)
     media = MediaService(engines.db, engines.blobs, off_loop)
     notes = NoteService(engines.db, accounts, products, gate, media)
-    targets = ServiceTargets(accounts, notes)
     room_log = RoomLog(engines.db, engines.realtime, engines.streams.media_at, beside)
     presence = Presence(engines.kv)
     rooms = RoomService(engines.db, accounts, gate, products, engines.streams, presence, room_log)
+    targets = ServiceTargets(accounts, notes, rooms)
     rate = ChatRate() if settings.rate_limits else None
     accounts.live_hosts = rooms.live_hosts
     candidates = Candidates(engines.db, notes)
@@ -149,6 +163,12 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         notes=notes,
         candidates=candidates,
         feed=FeedService(engines.db, accounts, notes, rooms, candidates, policies),
+        search=SearchService(
+            engines.index,
+            engines.encoder,
+            {"note": NoteSource(notes), "product": ProductSource(products), "room": RoomSource(rooms)},
+            off_loop,
+        ),
         rooms=rooms,
         chat=ChatService(engines.db, accounts, rooms, engines.kv, engines.realtime, rate),
         desk=RoomDesk(engines.db, rooms),
@@ -182,6 +202,7 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     app.register_blueprint(media_files)
     app.register_blueprint(shop_routes)
     app.register_blueprint(feed_routes)
+    app.register_blueprint(search_routes)
     app.register_blueprint(live_routes)
     app.register_blueprint(stream_files)
     app.register_blueprint(policy_routes)

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from live import frames
 from web.sockets import Auth
 
+Named = dict[Any, str]
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {
     "type": "object",
@@ -24,11 +25,12 @@ _PROBLEM = {
 
 def document() -> dict[str, Any]:
     """The socket interface as an AsyncAPI 3.0 document."""
-    models = [Auth, *(f.body for f in frames.IN.values()), *(f.body for f in frames.OUT.values())]
+    models: list[type[BaseModel]] = [Auth]
+    models += [frame.body for frame in (*frames.IN.values(), *frames.OUT.values())]
     models += [f.ack for f in frames.IN.values() if f.ack is not None]
     unique = sorted(set(models), key=lambda model: (model.__module__, model.__name__))
     references, schemas = models_json_schema([(model, "serialization") for model in unique], ref_template=_REF)
-    named = {model: reference["$ref"] for (model, _), reference in references.items()}
+    named: Named = {model: reference["$ref"] for (model, _), reference in references.items()}
     taken = {name: _message(name, frame, named) for name, frame in frames.IN.items()}
     sent = {name: _message(name, frame, named) for name, frame in frames.OUT.items()}
     acks = {f"{name}.ack": _ack(name, frame, named) for name, frame in frames.IN.items()}
@@ -54,11 +56,11 @@ def document() -> dict[str, Any]:
     }
 
 
-def _message(name: str, frame: frames.Frame, named: dict[type[BaseModel], str]) -> dict[str, Any]:
+def _message(name: str, frame: frames.Frame, named: Named) -> dict[str, Any]:
     return {"name": name, "summary": frame.summary, "payload": {"$ref": named[frame.body]}}
 
 
-def _ack(name: str, frame: frames.Frame, named: dict[type[BaseModel], str]) -> dict[str, Any]:
+def _ack(name: str, frame: frames.Frame, named: Named) -> dict[str, Any]:
     done: dict[str, Any] = {"type": "object", "required": ["ok"], "properties": {"ok": {"const": True}}}
     refused = {
         "type": "object",

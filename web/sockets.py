@@ -19,7 +19,7 @@ from kernel.actor import ANONYMOUS, Actor
 from kernel.errors import Unauthenticated
 from kernel.http import parse
 from kernel.ids import is_id
-from live import LiveNamespace, ShopCounter
+from live import Authenticate, LiveNamespace, ShopCounter
 from web.auth import DEVICE_COOKIE, SESSION_COOKIE
 from web.errors import ack_problem
 from web.websocket import Backlog, WebSocketWSGI
@@ -88,7 +88,7 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
     return socketio
 
 
-def authenticator(accounts: AccountService) -> Callable[[Mapping[str, Any] | None, Mapping[str, Any]], Actor]:
+def authenticator(accounts: AccountService) -> Authenticate:
     """Who connects: a token, else the page's session cookie, else a device, else nobody."""
 
     def authenticate(auth: Mapping[str, Any] | None, environ: Mapping[str, Any]) -> Actor:
@@ -102,7 +102,8 @@ def authenticator(accounts: AccountService) -> Callable[[Mapping[str, Any] | Non
             except Unauthenticated:
                 log.debug("a page's session has ended")
         device = given.device or cookies.get(DEVICE_COOKIE)
-        return (device and is_id(device, "dev") and accounts.device_actor(device)) or ANONYMOUS
+        known = accounts.device_actor(device) if device is not None and is_id(device, "dev") else None
+        return known or ANONYMOUS
 
     return authenticate
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from accounts import AccountService
 from kernel.actor import Actor
 from kernel.errors import NotFound
+from live import RoomService
 from moderation import Target
 from notes import NoteService
 
@@ -12,13 +13,14 @@ from notes import NoteService
 class ServiceTargets:
     """Answers moderation's `Targets` port from the services above it."""
 
-    def __init__(self, accounts: AccountService, notes: NoteService) -> None:
+    def __init__(self, accounts: AccountService, notes: NoteService, rooms: RoomService) -> None:
         self.accounts = accounts
         self.notes = notes
+        self.rooms = rooms
 
     def describe(self, viewer: Actor, kind: str, target_id: str) -> Target | None:
         """The thing as `viewer` may see it, or None."""
-        looks = {"account": self._account, "note": self._note, "comment": self._comment}
+        looks = {"account": self._account, "note": self._note, "comment": self._comment, "room": self._room}
         try:
             return looks[kind](viewer, target_id) if kind in looks else None
         except NotFound:
@@ -46,3 +48,7 @@ class ServiceTargets:
         row = self.notes.comment_to_judge(viewer, comment_id)
         url = f"/notes/{row.note_id}#{comment_id}"
         return Target("comment", comment_id, row.author_id, "", row.text, 1, url)
+
+    def _room(self, viewer: Actor, room_id: str) -> Target:
+        room = self.rooms.get(viewer, room_id)
+        return Target("room", room_id, room.host.id, room.title, "", 1, f"/rooms/{room_id}", room.viewers)

@@ -42,6 +42,8 @@ class Verdicts:
     def acted(self, tx: Write, fact: CaseActed) -> None:
         """A moderator's action, also against an earlier verdict."""
         notes = self.services.notes
+        if fact.kind == "room":
+            return self._room_acted(tx, fact)
         if fact.kind == "note" and fact.action == "hide":
             notes.hide(tx, fact.target_id, fact.reason)
         elif fact.kind == "note" and fact.action == "remove":
@@ -56,6 +58,8 @@ class Verdicts:
     def undone(self, tx: Write, fact: ActionUndone) -> None:
         """The opposite of `acted`."""
         notes = self.services.notes
+        if fact.kind == "room" and fact.action in ("hide", "reject", "remove"):
+            self.services.desk.restore(tx, fact.target_id)
         if fact.kind == "note" and fact.action in ("hide", "remove"):
             notes.restore(tx, fact.target_id, "hidden" if fact.action == "hide" else "removed")
         elif fact.kind == "note":
@@ -64,6 +68,16 @@ class Verdicts:
             notes.hide_comment(tx, fact.target_id)
         elif fact.kind == "comment" and fact.action != "limit":
             notes.restore_comment(tx, fact.target_id)
+
+    def _room_acted(self, tx: Write, fact: CaseActed) -> None:
+        """Hidden rooms go dark at once; one that is removed is off air for good, also when that is undone."""
+        desk = self.services.desk
+        if fact.action == "approve":
+            desk.restore(tx, fact.target_id)
+        elif fact.action == "remove":
+            desk.cut(tx, fact.target_id, fact.reason)
+        if fact.action in ("hide", "reject", "remove"):
+            desk.hide(tx, fact.target_id)
 
     def _subject(self, kind: str, target_id: str, version: int) -> Subject | None:
         notes = self.services.notes

@@ -141,6 +141,9 @@ class _Server(simple_websocket.Server):  # type: ignore[misc]
     """No compression: it costs 300 kB a connection, and the messages are small."""
 
     wire: _Wire
+    sock: Any
+    environ: dict[str, Any]
+    connected: bool
 
     def handshake(self) -> None:
         self.sock = self.wire = _Wire(self.sock)

@@ -271,6 +271,29 @@ def test_a_hidden_room_is_gone_from_every_door(any_house: House) -> None:
     assert viewer.get(f"rooms/{room}").status_code == 200
 
 
+def test_a_reported_room_is_hidden_and_comes_back_by_undo(any_house: House) -> None:
+    host, viewer, moderator = any_house.as_("host"), any_house.as_("viewer"), any_house.as_("mod", "moderator")
+    room = go_live(host, "Miracle pills")
+    report = {"target": {"kind": "room", "id": room}, "reason": "dangerous"}
+    assert viewer.post("reports", report).status_code == 201
+    case = moderator.get("cases?kind=room").json["items"][0]
+    moderator.post(f"cases/{case['id']}/claim")
+    acted = moderator.post(f"cases/{case['id']}/actions", {"action": "hide", "version": 1, "reason": "No such claims"})
+    assert acted.status_code == 201, acted.json
+    assert viewer.get("rooms").json["items"] == []
+    assert problem(viewer.get(f"rooms/{room}")) == (404, "room.not_found")
+    undone = moderator.post(f"actions/{acted.json['id']}/undo", {"reason": "It was vitamin C"})
+    assert undone.status_code == 200, undone.json
+    assert viewer.get(f"rooms/{room}").json["status"] == "live"
+
+
+def test_a_suspended_host_goes_off_air(house: House) -> None:
+    host, viewer = house.as_("host"), house.device()
+    room = go_live(host)
+    house.engines.db.write(lambda tx: house.services.desk.end_rooms_of(tx, host.id))
+    assert viewer.get(f"rooms/{room}").json["status"] == "ended"
+
+
 def test_a_block_hides_the_room_in_both_directions(house: House) -> None:
     host, viewer = house.as_("host"), house.as_("viewer")
     room = go_live(host)

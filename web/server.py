@@ -46,6 +46,8 @@ class Server:
         self._server.start()
 
     def stop(self, timeout: float = 1.0) -> None:
+        if (ticker := getattr(self.socketio, "ticker", None)) is not None:
+            ticker.kill()
         self._server.stop(timeout=timeout)
 
 

@@ -84,7 +84,7 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
         defer=beside,
     )
     socketio.on_namespace(namespace)
-    gevent.spawn(_tick, namespace.tick)
+    socketio.ticker = gevent.spawn(_tick, namespace.tick)
     return socketio
 
 

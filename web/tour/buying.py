@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from web.tour.checks import Failed, holds, same
-from web.tour.client import new_key
+from web.tour.client import Client, new_key
 from web.tour.props import ADDRESS
 from web.tour.rooms import heard_since
 from web.tour.stage import Stage
@@ -99,7 +101,7 @@ def _placed(stage: Stage, order_id: str, number: int) -> dict[str, Any]:
     shopper = stage.shopper(number)
     order: dict[str, Any] = shopper.get(f"orders/{order_id}")
     day = stage.day_of(order["placed_at"])
-    mine = [o for o in shopper.pages("orders", 50) if stage.day_of(o["placed_at"]) == day]
+    mine = [other for other in _recent(stage, shopper) if stage.day_of(other["placed_at"]) == day]
     stage.deeds.buyers += all(other["id"] == order_id for other in mine)
     stage.deeds.orders += 1
     stage.deeds.gmv += order["total"]["amount"]
@@ -148,7 +150,7 @@ def settle(stage: Stage) -> None:
 def _pay(stage: Stage) -> None:
     buyer, other = stage.viewer(stage.buyer), stage.viewer(1 - stage.buyer)
     shopper = stage.shopper(stage.buyer)
-    paid_before = any(_paid_on(stage, o) for o in shopper.pages("orders", 50))
+    paid_before = any(_paid_today(stage, order) for order in _recent(stage, shopper))
     payment = shopper.post(f"orders/{stage.order}/payments")
     page = shopper.press(payment["url"], outcome="succeed")
     holds("the payment page", page.ok, "a success", f"{page.status_code} {page.text[:200]}")
@@ -165,5 +167,11 @@ def _pay(stage: Stage) -> None:
     stage.saw(f"{buyer.who} pays on the provider's page: {stage.order} is paid; {other.who} hears sold_out")
 
 
-def _paid_on(stage: Stage, order: dict[str, Any]) -> bool:
+def _recent(stage: Stage, shopper: Client) -> Iterator[dict[str, Any]]:
+    """The orders of yesterday and today, newest first: what was paid today is among them."""
+    first = stage.today() - timedelta(days=1)
+    return takewhile(lambda order: stage.day_of(order["placed_at"]) >= first, shopper.pages("orders", 50))
+
+
+def _paid_today(stage: Stage, order: dict[str, Any]) -> bool:
     return order["paid_at"] is not None and stage.day_of(order["paid_at"]) == stage.today()

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from demo.cast import TOUR_FAN, TOUR_MERCHANT, TOUR_VIEWERS
 from demo.people import ADMIN, CREATOR_AT_GATE, DEMO_PASSWORD, MODERATOR
 from web.tour.checks import Failed, one, same
-from web.tour.client import Client, Json
+from web.tour.client import Client, Json, Unreachable
 from web.tour.props import DISPLAY, NOTE, POT
 from web.tour.viewer import Viewer
 
@@ -206,7 +206,7 @@ class Stage:
             with suppress(Exception):
                 viewer.close()
         for person in self.people.values():
-            with suppress(Failed):
+            with suppress(Failed, Unreachable):
                 person.delete("sessions/current")
             person.close()
         for stranger in self.strangers:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from kernel.clock import rfc3339
 from kernel.db import Database, Write, insert_ignore
-from kernel.errors import NotFound
+from kernel.errors import AppError, NotFound
 from kernel.ports import Realtime
 from live import state as rooms
 from live.facts import RoomEventQueued
@@ -100,6 +100,16 @@ class RoomLog:
             if len(events) < BATCH:
                 return total
 
+    def settle(self, room_id: str) -> None:
+        """Number what waits before somebody looks: whoever was told that something happened finds it in the log."""
+        with self.db.read() as session:
+            waiting = session.scalar(select(OutboxRow.id).where(OutboxRow.room_id == room_id).limit(1))
+        if waiting is not None:
+            try:
+                self.sequence(room_id)
+            except AppError:  # looking does not fail because writing does
+                log.exception("numbering the events of %s failed", room_id)
+
     def sequence_all(self) -> int:
         """Number what a killed process left in the outbox; how many events."""
         with self.db.read() as session:
@@ -135,6 +145,7 @@ class RoomLog:
 
     def catch_up(self, room_id: str, after: int | None) -> tuple[rooms.State | None, list[dict[str, Any]], int]:
         """What somebody who knows `after` needs: the missed events, or a snapshot when they know nothing of ours or too little."""
+        self.settle(room_id)
         if after is not None:
             events = self.events_after(room_id, after, PAGE + 1)
             last = events[-1]["seq"] if events else self.heads([room_id]).get(room_id, 0)

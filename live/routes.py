@@ -9,7 +9,6 @@ from kernel.http import Rate, blueprint, endpoint, find
 from kernel.idempotency import Answer
 from live.chat import ChatService
 from live.desk import RoomDesk
-from live.log import PAGE
 from live.schemas import (
     ChatIn,
     ChatPage,
@@ -89,12 +88,7 @@ def pin(actor: Actor, room_id: str, body: PinIn) -> RoomOut:
 @endpoint(query=EventsQuery, returns=EventsOut, auth=False, rate=CATCH_UP)
 def events(actor: Actor, room_id: str, query: EventsQuery) -> EventsOut:
     """The events that follow a number, without gaps."""
-    service = find(RoomService)
-    service.seen(actor, room_id)
-    seq = service.log.heads([room_id])[room_id]
-    found = service.log.events_after(room_id, query.after)
-    more = len(found) == PAGE and found[-1]["seq"] < seq
-    return EventsOut(events=found, seq=max(seq, found[-1]["seq"] if found else 0), more=more)  # type: ignore[arg-type]
+    return find(RoomService).events(actor, room_id, query.after)
 
 
 @routes.get("/rooms/<id:room_id>/chat")

@@ -15,7 +15,7 @@ class Schema(BaseModel):
 
 
 Seq = Annotated[int, Field(ge=0, lt=2**53)]
-Key = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+Key = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
 ChatText = Annotated[Line, StringConstraints(max_length=200)]
 
 

@@ -27,7 +27,7 @@ from live.facts import ProductPinned, RoomCreated, RoomEnded, RoomStarted, Shelf
 from live.log import RoomLog
 from live.models import Room, RoomSession, ShelfItem
 from live.presence import Presence
-from live.schemas import Cover, Disclosure, RoomCard, RoomIn, RoomOut
+from live.schemas import Cover, Disclosure, EventsOut, RoomCard, RoomIn, RoomOut
 from live.state import stock_state
 from live.visibility import listed, playable, visible
 
@@ -223,6 +223,7 @@ class RoomService:
     def get(self, viewer: Actor, room_id: str) -> RoomOut:
         """One room as `viewer` sees it, with its state and the number of the last event in it."""
         room = self.seen(viewer, room_id)
+        self.log.settle(room_id)
         state, seq = self.log.snapshot(room_id)
         skus = self._skus(room_id)
         return RoomOut(
@@ -238,6 +239,14 @@ class RoomService:
             state=state,
             seq=seq,
         )
+
+    def events(self, viewer: Actor, room_id: str, after: int) -> EventsOut:
+        """The events that follow number `after`, a page of them."""
+        self.seen(viewer, room_id)
+        self.log.settle(room_id)
+        found = self.log.events_after(room_id, after)
+        seq = max(self.log.heads([room_id])[room_id], found[-1]["seq"] if found else 0)
+        return EventsOut.model_validate({"events": found, "seq": seq, "more": bool(found) and found[-1]["seq"] < seq})
 
     def seen(self, viewer: Actor, room_id: str) -> Room:
         """The room when `viewer` may see it (its host and moderators always), else `NotFound`."""

@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+
+# Before usearch: that loads NumKong's symbols for the whole process (RTLD_GLOBAL), and an ONNX Runtime that is loaded after
+# them crashes on its first instruction.
+import onnxruntime  # noqa: F401
 from numpy.typing import NDArray
 from pyroaring import BitMap
 from usearch.compiled import MetricKind

@@ -450,3 +450,9 @@ def test_any_sequence_of_changes_ends_as_a_dict_would(
             assert set(ids(index.nearest(unit(1), 10, {"word": str(word)}))) == meant
     finally:
         index.close()
+
+
+def test_the_index_and_the_encoders_runtime_live_in_one_process() -> None:
+    for first, second in (("engines.index.vectors", "onnxruntime"), ("onnxruntime", "engines.index.vectors")):
+        code = f"import {first}, {second}"
+        assert subprocess.run([sys.executable, "-W", "ignore", "-c", code]).returncode == 0, code

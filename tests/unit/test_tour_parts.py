@@ -8,7 +8,7 @@ from web.tour import report
 from web.tour.buying import at_once
 from web.tour.checks import Failed, holds, one, same, until
 from web.tour.client import Form
-from web.tour.props import CHINESE, ENGLISH, NOTE, shared
+from web.tour.props import CHINESE, ENGLISH, NOTE, NOTE_ZH, shared
 from web.tour.rooms import in_order
 from web.tour.story import STEPS, Seen, play
 
@@ -22,7 +22,7 @@ def test_the_story_has_nine_steps() -> None:
 
 
 def test_the_searches_share_no_word_with_the_note() -> None:
-    assert shared(ENGLISH, NOTE) == shared(CHINESE, NOTE) == set()
+    assert shared(ENGLISH, NOTE) == shared(CHINESE, NOTE_ZH) == set()
     assert shared("growing a tomato, slowly", NOTE) == {"tomato", "a"}
     assert shared("西红柿", {"title": "番茄", "text": "西瓜", "topics": []}) == {"西"}
 

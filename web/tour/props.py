@@ -32,9 +32,23 @@ NOTE: dict[str, Any] = {
     ),
     "topics": ["seedlings", "clay", "kitchen"],
 }
-ENGLISH = "growing vegetables indoors without garden"
-CHINESE = "在室内种番茄"
-"""Both mean what the note means, and neither shares a word with it."""
+ENGLISH = "vegetable horticulture beginner"
+"""Means what the note means, and shares no word with it."""
+
+NOTE_ZH: dict[str, Any] = {
+    "title": "北窗台的四周番茄日记",
+    "text": (
+        "厨房只有一扇朝北的窗，我在窗台上播了六粒番茄籽。\n"
+        "第一周用塑料杯，太湿，烂了两棵；换成十四厘米的粗陶盆，两天就干透，茎不再垂头。\n"
+        "第二周苗往玻璃那边斜，我每天早上把盆转一下，最高的一棵九厘米。\n"
+        "第三周掐掉侧芽，把茎埋到第一对叶子，因为埋进土的茎会生根。\n"
+        "第四周二十一厘米，粗如铅笔。缺点是陶盆重，托盘浅，木台上留了一圈水印，垫一片软木就好。\n"
+        "明年我会三月开始，只播三粒。"
+    ),
+    "topics": ["番茄", "陶盆", "窗台"],
+}
+CHINESE = "居家培育西红柿"
+"""With the other word for the same fruit: not a character in common with the note."""
 
 DISPLAY: dict[str, Any] = {
     "title": "Seedling pot: shop now",

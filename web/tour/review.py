@@ -48,7 +48,7 @@ def hide_and_undo(stage: Stage) -> None:
         PATIENCE,
         lambda: _places(stage, eyes),
     )
-    place, _ = until("the note is back in a feed", lambda: in_feed(stage.stranger(), stage.note), PATIENCE)
+    place, _ = until("the note is back in a feed", lambda: in_feed(eyes, stage.note), PATIENCE)
     stage.saw(f"undone: it is back in search, profile and note page, and at position {place} of a stranger's feed")
 
 

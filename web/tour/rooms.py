@@ -33,7 +33,7 @@ def go_live(stage: Stage) -> None:
     stage.saw(f"{stage.room} is live; {started['playlist']} names {len(segments)} segments")
     frames, samples, size = decode(_segment(stranger, started["playlist"], segments[0]))
     stage.saw(f"its first segment ({size:,} bytes) decodes: {frames} frames of picture, {samples:,} samples of sound")
-    place, card = until("the room reaches a stranger's feed", lambda: in_feed(stage.stranger(), stage.room), PATIENCE)
+    place, card = until("the room reaches a stranger's feed", lambda: in_feed(stranger, stage.room), PATIENCE)
     same("the card in the feed", (card["kind"], card["host"]["is_live"]), ("room", True))
     stage.saw(f"a stranger's feed shows it as a live room at position {place}")
 

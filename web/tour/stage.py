@@ -14,12 +14,13 @@ from demo.cast import TOUR_FAN, TOUR_MERCHANT, TOUR_VIEWERS
 from demo.people import ADMIN, CREATOR_AT_GATE, DEMO_PASSWORD, MODERATOR
 from web.tour.checks import Failed, one, same
 from web.tour.client import Client, Json, Unreachable
-from web.tour.props import DISPLAY, NOTE, POT
+from web.tour.props import DISPLAY, NOTE, NOTE_ZH, POT
 from web.tour.viewer import Viewer
 
 CAST = (CREATOR_AT_GATE, TOUR_FAN, *TOUR_VIEWERS, TOUR_MERCHANT, MODERATOR, ADMIN)
 PAY_BY = "order.pay_by_room"
 MOST_PAGES = 15
+TITLES = tuple(note["title"] for note in (NOTE, NOTE_ZH, DISPLAY))
 
 
 @dataclass
@@ -162,7 +163,7 @@ class Stage:
                 self.creator.post(f"rooms/{room['id']}/end")
         for author in (self.creator, self.merchant):
             for note in list(author.pages("me/notes", MOST_PAGES, limit=50)):
-                if note["title"] in (NOTE["title"], DISPLAY["title"]):
+                if note["title"] in TITLES:
                     author.delete(f"notes/{note['id']}")
         self._tidy_orders()
         for card in self._products():

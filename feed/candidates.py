@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -10,10 +11,22 @@ from sqlalchemy import delete, select, update
 
 from feed import quality
 from feed.models import Candidate, CandidateTopic, Taste
-from kernel.db import Database, Write, insert_ignore, upsert
+from kernel.db import Database, Write, in_chunks, insert_ignore, upsert, upsert_many
 
 TASTE_HALF_LIFE_DAYS = 14.0
 TASTE_OF = {"opened": 0.3, "liked": 1.0, "saved": 1.5, "commented": 1.2, "followed": 1.0, "not_interested": -2.0}
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a person did with a note (`opened`, `liked`, `saved`, `commented`), or that it was `shown` to them at a
+    position (from 1)."""
+
+    at: datetime
+    person: str
+    note_id: str
+    act: str
+    position: int = 1
 
 
 class Notes(Protocol):
@@ -80,9 +93,8 @@ class Candidates:
         if person != candidate.author_id:
             candidate.responses = max(0.0, candidate.responses + sign * quality.RESPONSE_WEIGHTS[act])
             rescore(candidate)
-        about = [f"topic:{topic}" for topic in _topics(candidate.topics)] + [f"author:{candidate.author_id}"]
         tx.session.flush()
-        self.taste(tx, person, about, sign * TASTE_OF[act])
+        self.taste(tx, person, _about(candidate), sign * TASTE_OF[act])
 
     def taste(self, tx: Write, person: str, about: Sequence[str], change: float) -> None:
         """Move a person's taste; what was there before has decayed by its half-life."""
@@ -108,6 +120,22 @@ class Candidates:
                 .values(change)
                 .execution_options(synchronize_session=False)
             )
+
+    def absorb(self, tx: Write, acts: Sequence[Act]) -> None:
+        """Count many acts in order of time: counters and tastes are as after `exposed` and `respond` for each of them.
+        Scores follow with `rescore_all`. For loading a history."""
+        known: dict[str, Candidate] = {}
+        for ids in in_chunks(list(dict.fromkeys(act.note_id for act in acts))):
+            rows = tx.session.scalars(select(Candidate).where(Candidate.note_id.in_(ids)).with_for_update())
+            known |= {row.note_id: row for row in rows}
+        told = [(act, known[act.note_id]) for act in acts if act.note_id in known]
+        for act, candidate in told:
+            if act.act == "shown":
+                candidate.exposures += 1
+                candidate.examined += quality.examination(act.position)
+            elif act.person != candidate.author_id:
+                candidate.responses += quality.RESPONSE_WEIGHTS[act.act]
+        _absorb_tastes(tx, [(act, candidate) for act, candidate in told if act.act != "shown"])
 
     def rescore_all(self, progress: Callable[[int], None] = lambda done: None) -> int:
         """Bring every quality up to date with its counters; a periodic job. How many changed."""
@@ -137,6 +165,25 @@ def _rescore(tx: Write, ids: Sequence[str]) -> int:
         topics = update(CandidateTopic).where(CandidateTopic.note_id == row.note_id)
         tx.session.execute(topics.values(quality=row.quality))
     return len(changed)
+
+
+def _absorb_tastes(tx: Write, told: Sequence[tuple[Act, Candidate]]) -> None:
+    tastes: dict[tuple[str, str], tuple[float, datetime]] = {}
+    for persons in in_chunks(list(dict.fromkeys(act.person for act, _ in told))):
+        for row in tx.session.scalars(select(Taste).where(Taste.person.in_(persons))):
+            tastes[row.person, row.about] = (row.weight, row.updated_at)
+    moved: dict[tuple[str, str], None] = {}
+    for act, candidate in told:
+        for about in _about(candidate):
+            weight, since = tastes.get((act.person, about), (0.0, act.at))
+            tastes[act.person, about] = (decayed(weight, since, act.at) + TASTE_OF[act.act], act.at)
+            moved[act.person, about] = None
+    rows = [dict(zip(("person", "about", "weight", "updated_at"), (*key, *tastes[key]), strict=True)) for key in moved]
+    upsert_many(tx.session, Taste.__table__, rows, ["person", "about"])
+
+
+def _about(candidate: Candidate) -> list[str]:
+    return [f"topic:{topic}" for topic in _topics(candidate.topics)] + [f"author:{candidate.author_id}"]
 
 
 def decayed(weight: float, since: datetime, now: datetime) -> float:

@@ -66,7 +66,7 @@ def examination(position: int) -> float:
 
     Source: position-based propensity with eta = .5, Joachims, Swaminathan & Schnabel, WSDM 2017, section 4.
     """
-    return float(max(1, position)) ** -0.5
+    return 1.0 / math.sqrt(max(1, position))
 
 
 def content_parts(signals: ContentSignals) -> dict[str, float]:

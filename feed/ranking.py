@@ -53,9 +53,9 @@ class Draw:
 def score(item: Item, now: datetime) -> float:
     """Quality, affinity and freshness on one scale for every kind, 0..1."""
     hours = max(0.0, (now - item.since).total_seconds() / 3600)
-    freshness = 0.5 ** (hours / HALF_LIFE_HOURS)
-    parts = {"quality": item.quality, "affinity": item.affinity, "freshness": freshness}
-    return sum(WEIGHTS[name] * value for name, value in parts.items())
+    freshness: float = 0.5 ** (hours / HALF_LIFE_HOURS)
+    parts: dict[str, float] = {"quality": item.quality, "affinity": item.affinity, "freshness": freshness}
+    return math.fsum(WEIGHTS[name] * value for name, value in parts.items())
 
 
 def choose(pool: Sequence[Item], scores: Mapping[str, float], random: Random) -> Draw:
@@ -81,7 +81,8 @@ def arrange(
     the propensity says so: P(item) = share x [it is the oldest] + (1 - share) x softmax.
     """
     scores = {item.id: score(item, now) for item in items}
-    left, placed = list(items), []
+    left = list(items)
+    placed: list[Item] = []
     draws: list[Draw] = []
     while left and len(draws) < limit:
         pool = [item for item in left if allowed(item, placed)]

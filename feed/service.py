@@ -21,7 +21,7 @@ from kernel import cursors
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write, insert_ignore
-from kernel.errors import FieldError, Forbidden, Invalid, Malformed, NotFound
+from kernel.errors import FieldError, Invalid, Malformed, NotFound, Unauthenticated
 from kernel.ids import new_id
 from kernel.policy import Policies
 from live import RoomService
@@ -62,7 +62,7 @@ class FeedService:
     def page(self, actor: Actor, cursor: str | None, limit: int) -> FeedPage:
         """The next items for this person. What was shown is logged, so a page is never served twice; the cursor
         carries the position."""
-        start = (cursors.decode(cursor, int) or (0,))[0]
+        start = cursors.place(cursor)
         now = self.db.clock.now()
         with self.db.read() as session:
             person = read_person(session, actor.person, now)
@@ -216,7 +216,7 @@ class FeedService:
         """Less of this from the very next page on."""
         person = actor.person
         if person is None:
-            raise Forbidden("device.required", "Feedback needs an account or a device it belongs to.")
+            raise Unauthenticated("device.required", "Feedback needs an account or a device it belongs to.")
         if form.target is None and form.kind != "fewer_products":
             raise Invalid(
                 "feedback.target_missing", "Say what about.", [FieldError("target", "field.missing", "an id")]

@@ -41,7 +41,7 @@ class SearchService:
 
     def search(self, viewer: Actor, query: SearchQuery) -> SearchPage:
         """Things that match by words or by meaning, best first, as cards."""
-        start = (cursors.decode(query.cursor, int) or (0,))[0]
+        start = cursors.place(query.cursor)
         degraded = not self._encodes(query.q)
         encoder = None if degraded else self.encoder
         ranked = hybrid(self.index, encoder, query.q, DEPTH, {"kind": list(KINDS)})
@@ -51,10 +51,12 @@ class SearchService:
         if query.sort == "newest":
             wanted.sort(key=lambda pair: (pair[1].get("published_at") or pair[1].get("started_at") or "", pair[0].id))
             wanted.reverse()
-        page = wanted[max(0, start) : max(0, start) + query.limit]
-        end = max(0, start) + len(page)
+        page = wanted[start : start + query.limit]
+        end = start + len(page)
         items = [{**card, "score": round(e.score, 6), "matched_by": list(e.matched_by)} for e, card in page]
-        facets = {"kind": {kind: sum(card["kind"] == kind for _, card in found) for kind in KINDS}}
+        facets: dict[str, dict[str, int]] = {
+            "kind": {kind: sum(card["kind"] == kind for _, card in found) for kind in KINDS}
+        }
         more = cursors.encode(end) if end < len(wanted) else None
         return SearchPage(items=items, next_cursor=more, facets=facets, degraded=degraded)
 
@@ -67,7 +69,7 @@ class SearchService:
         titles = [(cards[e.id]["title"], cards[e.id]["kind"]) for e in ranked if e.id in cards]
         offered = [(topic, "topic") for topic in topics] + titles
         unique = {text.casefold(): (text, kind) for text, kind in reversed(offered) if text}
-        items = [Suggestion(text=text, kind=kind) for text, kind in reversed(unique.values())]  # type: ignore[arg-type]
+        items = [Suggestion(text=text, kind=kind) for text, kind in reversed(unique.values())]
         return Suggestions(items=items[: query.limit])
 
     def _encodes(self, text: str) -> bool:

@@ -1,6 +1,6 @@
 """Alembic runs on the connection that `web/migrate.py` hands over."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import JSON
@@ -8,7 +8,7 @@ from sqlalchemy import JSON
 from kernel.db import Base, Instant
 
 
-def render(kind: str, item: Any, autogen: Any) -> str | bool:
+def render(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     """Our own column types are written as what they are made of, so that a revision never imports the application."""
     if kind == "type" and isinstance(item, Instant):
         return "sa.DateTime(timezone=True)"

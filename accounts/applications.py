@@ -102,7 +102,7 @@ class ApplicationService:
             changed = standing.values(**values, withdrawal_reason=form.reason or None)
             if not tx.session.execute(changed.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
                 status = tx.session.scalar(select(table.status).where(table.id == application_id))
-                raise Conflict("creator.not_withdrawable", f"This application is {status}.", status=status)
+                raise Conflict("creator.not_withdrawable", f"This application is {status}.", state=status)
             self.accounts.drop_role(tx, application.account_id, "creator")
             tx.record(CreatorWithdrawn(application_id, application.account_id, by_id))
             return _out(tx.session.get_one(table, application_id, populate_existing=True)).model_dump()

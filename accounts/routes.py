@@ -22,6 +22,7 @@ from accounts.schemas import (
 from accounts.service import AccountService, Session
 from kernel.actor import Actor
 from kernel.clock import rfc3339
+from kernel.errors import Conflict, NotFound
 from kernel.http import Rate, blueprint, endpoint, find
 from kernel.idempotency import Answer
 
@@ -30,7 +31,7 @@ PASSWORD_RATE = Rate(20, 60)
 
 
 @routes.post("/accounts")
-@endpoint(body=Registration, returns=SessionOut, status=201, auth=False, rate=PASSWORD_RATE)
+@endpoint(body=Registration, returns=SessionOut, status=201, auth=False, rate=PASSWORD_RATE, refuses=(Conflict,))
 def register(actor: Actor, body: Registration) -> SessionOut:
     """Register an account and log in."""
     return _session(find(AccountService).register(body, actor.device_id))
@@ -54,7 +55,7 @@ def log_in(actor: Actor, body: Credentials) -> SessionOut:
 @endpoint()
 def log_out(actor: Actor) -> None:
     """End this session."""
-    find(AccountService).log_out(request.headers.get("Authorization", "").removeprefix("Bearer "))
+    find(AccountService).log_out(request.headers.get("Authorization", "").partition(" ")[2])
 
 
 @routes.get("/me")
@@ -128,7 +129,7 @@ def withdraw(actor: Actor, application_id: str, body: Withdrawal, key: str) -> A
 
 
 @routes.get("/me/creator-application")
-@endpoint(returns=ApplicationOut)
+@endpoint(returns=ApplicationOut, refuses=(NotFound,))
 def my_application(actor: Actor) -> ApplicationOut:
     """The caller's newest application."""
     return find(ApplicationService).current(actor)

@@ -24,7 +24,7 @@ class Registration(Schema):
 
 
 class Credentials(Schema):
-    handle: Annotated[str, StringConstraints(strict=True, max_length=64)]
+    handle: Annotated[Line, StringConstraints(max_length=64)]
     password: Annotated[str, StringConstraints(strict=True, max_length=200)]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from kernel.errors import Malformed
 
 _MAX_LENGTH = 1024
+_LAST_PLACE = 1_000_000
 
 
 def encode(*position: str | int | float | None) -> str:
@@ -34,6 +35,14 @@ def decode(cursor: str | None, *types: type) -> tuple[Any, ...] | None:
     return tuple(position)
 
 
+def place(cursor: str | None) -> int:
+    """How many items came before, from a cursor of a list that is counted; 0 for no cursor. Raises `cursor.malformed`."""
+    start = (decode(cursor, int) or (0,))[0]
+    if not 0 <= start <= _LAST_PLACE:
+        raise Malformed("cursor.malformed", "The cursor is not one this server gave out.")
+    return int(start)
+
+
 def _unpacked(cursor: str) -> bytes:
     padding = "=" * (-len(cursor) % 4)
     return base64.b64decode((cursor + padding).encode("ascii"), altchars=b"-_", validate=True)
@@ -44,4 +53,6 @@ def _is(value: Any, kind: type) -> bool:
         return type(value) is int and abs(value) < 2**62
     if kind is float:
         return type(value) in (int, float) and abs(value) < 1e300
+    if kind is str:  # ids and times only: no database should have to digest NUL or a lone surrogate
+        return isinstance(value, str) and value.isascii() and value.isprintable()
     return isinstance(value, kind)

@@ -9,11 +9,11 @@ from typing import Any, TypeVar, cast
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
 from kernel.actor import ANONYMOUS, Actor
-from kernel.errors import FieldError, Invalid, Malformed, PreconditionFailed, TooMany
+from kernel.errors import AppError, FieldError, Invalid, Malformed, PreconditionFailed, TooMany
 from kernel.idempotency import Answer, check_key
 from kernel.ports import Allowance, KeyValue
 
@@ -31,6 +31,17 @@ class Rate:
 
 READ_RATE = Rate(600, 60)
 WRITE_RATE = Rate(120, 60)
+JSON = "application/json"
+JSON_LIMIT = 2**20
+"""No command needs more JSON than this many bytes; only uploads may be as large as the server takes."""
+_NAME_LIMIT = 80
+_BODYLESS = ("GET", "HEAD", "DELETE", "OPTIONS")
+
+
+class Nothing(BaseModel):
+    """Neither parameters nor fields: what a view takes that declares none."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,9 @@ class Endpoint:
     if_match: bool
     etag: str | None
     rate: Rate
+    raw: str | None
+    may_match: bool
+    refuses: tuple[type[AppError], ...]
 
 
 def register(service: type[T], instance: T) -> None:
@@ -75,12 +89,16 @@ def endpoint(
     if_match: bool = False,
     etag: str | None = None,
     rate: Rate | None = None,
+    raw: str | None = None,
+    may_match: bool = False,
+    refuses: tuple[type[AppError], ...] = (),
 ) -> Callable[[View], View]:
     """Turn a function into a JSON view.
 
     It gets `actor`, the path's parameters, and as declared `body`, `query`, `key` (the Idempotency-Key) and
-    `if_match` (the ETag without quotes). It returns a model, a dict, an `Answer`, or None for 204.
-    `etag` names the field of the result that is the version.
+    `if_match` (the ETag without quotes; None where `may_match` and there is none). It returns a model, a dict, an
+    `Answer`, or None for 204. `etag` names the field of the result that is the version. `raw` is the content type of
+    a body that the view reads by itself. `refuses` is for the document: refusals that its shape does not tell.
     """
 
     def decorate(view: View) -> View:
@@ -95,6 +113,9 @@ def endpoint(
             if_match,
             etag,
             rate or WRITE_RATE,
+            raw,
+            may_match,
+            refuses,
         )
 
         @functools.wraps(view)
@@ -134,10 +155,13 @@ def refusal(error: ValidationError) -> Malformed | Invalid:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return Malformed("json.malformed", "The body is not JSON.")
-    errors = [
-        FieldError(".".join(map(str, line["loc"])) or "body", _code(line["type"]), line["msg"]) for line in found[:50]
-    ]
+    errors = [FieldError(_field(line["loc"]), _code(line["type"]), line["msg"]) for line in found[:50]]
     return Invalid("request.invalid", f"{errors[0].field}: {errors[0].message}", errors)
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """The dotted path. An unknown field is named by the caller, so its name is cut rather than sent back whole."""
+    return ".".join(str(part)[:_NAME_LIMIT] for part in location) or "body"
 
 
 def _code(kind: str) -> str:
@@ -145,16 +169,44 @@ def _code(kind: str) -> str:
 
 
 def _parse(spec: Endpoint, arguments: dict[str, Any]) -> None:
-    if spec.body is not None:
-        if request.mimetype != "application/json":
-            raise UnsupportedMediaType("Send application/json.")
-        arguments["body"] = parse(spec.body, request.get_data(cache=False))
+    query = parse(spec.query or Nothing, _query(), strict=False)
     if spec.query is not None:
-        arguments["query"] = parse(spec.query, _query(), strict=False)
+        arguments["query"] = query
     if spec.idempotent:
         arguments["key"] = _idempotency_key()
-    if spec.if_match:
-        arguments["if_match"] = _if_match()
+    if spec.if_match or spec.may_match:
+        arguments["if_match"] = _if_match(spec.if_match)
+    if spec.body is not None:
+        arguments["body"] = parse(spec.body, _json_body())
+    elif spec.raw is not None:
+        _require_type(spec.raw)
+    elif request.method not in _BODYLESS:
+        _no_body()
+
+
+def _json_body() -> bytes:
+    _limit_body()
+    _require_type(JSON)
+    return request.get_data(cache=False)
+
+
+def _require_type(content_type: str) -> None:
+    if request.mimetype != content_type:
+        raise UnsupportedMediaType(f"Send {content_type}.")
+
+
+def _no_body() -> None:
+    """A command without fields takes no body, or an empty object."""
+    _limit_body()
+    sent = request.get_data(cache=False)
+    if sent and request.mimetype != JSON:
+        raise UnsupportedMediaType("This takes no body.")
+    if sent:
+        parse(Nothing, sent)
+
+
+def _limit_body() -> None:
+    request.max_content_length = min(JSON_LIMIT, current_app.config["MAX_CONTENT_LENGTH"])
 
 
 def _query() -> dict[str, Any]:
@@ -162,8 +214,8 @@ def _query() -> dict[str, Any]:
     if repeated:
         raise Invalid(
             "request.invalid",
-            f"{repeated[0]} is given twice.",
-            [FieldError(repeated[0], "field.repeated", "is given twice")],
+            f"{repeated[0][:_NAME_LIMIT]} is given twice.",
+            [FieldError(repeated[0][:_NAME_LIMIT], "field.repeated", "is given twice")],
         )
     return request.args.to_dict()
 
@@ -177,9 +229,11 @@ def _idempotency_key() -> str:
     return key
 
 
-def _if_match() -> str:
+def _if_match(required: bool) -> str | None:
     tag = request.headers.get("If-Match")
     if tag is None:
+        if not required:
+            return None
         raise PreconditionFailed(
             "version.missing", "Editing takes an If-Match header with the ETag of the version you saw."
         )

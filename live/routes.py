@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, send_file
 
 from kernel.actor import Actor
+from kernel.errors import Conflict
 from kernel.http import Rate, blueprint, endpoint, find
 from kernel.idempotency import Answer
 from live.chat import ChatService
@@ -78,7 +79,7 @@ def shelf(actor: Actor, room_id: str, body: ShelfIn) -> RoomOut:
 
 
 @routes.put("/rooms/<id:room_id>/pin")
-@endpoint(body=PinIn, returns=RoomOut)
+@endpoint(body=PinIn, returns=RoomOut, refuses=(Conflict,))
 def pin(actor: Actor, room_id: str, body: PinIn) -> RoomOut:
     """Pin a product of the shelf, or none."""
     return find(RoomService).pin(actor, room_id, body.sku)
@@ -121,7 +122,7 @@ def slow(actor: Actor, room_id: str, body: SlowIn) -> None:
 
 
 @routes.post("/rooms/<id:room_id>/notice")
-@endpoint(body=NoticeIn)
+@endpoint(body=NoticeIn, refuses=(Conflict,))
 def notice(actor: Actor, room_id: str, body: NoticeIn) -> None:
     """Show everybody a notice: the host or a moderator."""
     find(RoomDesk).notice_by(actor, room_id, body.text)
@@ -142,7 +143,7 @@ def release(actor: Actor, room_id: str, account_id: str) -> None:
 
 
 @routes.post("/rooms/<id:room_id>/cut")
-@endpoint(body=CutIn)
+@endpoint(body=CutIn, refuses=(Conflict,))
 def cut(actor: Actor, room_id: str, body: CutIn) -> None:
     """Cut the stream, as a moderator."""
     find(RoomDesk).cut_by(actor, room_id, body.reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kernel.actor import Actor
+from kernel.errors import Forbidden
 from kernel.http import Rate, blueprint, endpoint, find
 from metrics.schemas import Daily, DailyQuery, EventBatch, Ingested, Recount, RecountIn
 from metrics.service import MetricsService
@@ -19,7 +20,7 @@ def ingest(actor: Actor, body: EventBatch) -> Ingested:
 
 
 @routes.get("/metrics/daily")
-@endpoint(query=DailyQuery, returns=Daily)
+@endpoint(query=DailyQuery, returns=Daily, refuses=(Forbidden,))
 def daily(actor: Actor, query: DailyQuery) -> Daily:
     """DAU, DAB and GMV per business day."""
     return find(MetricsService).daily(actor, query)

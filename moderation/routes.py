@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kernel.actor import Actor
+from kernel.errors import Conflict, Forbidden, NotFound
 from kernel.http import blueprint, endpoint, find
 from kernel.idempotency import Answer
 from moderation.notices import Notices
@@ -26,28 +27,28 @@ routes = blueprint("moderation", __name__)
 
 
 @routes.post("/reports")
-@endpoint(body=ReportIn, returns=ReportOut, status=201, idempotent=True)
+@endpoint(body=ReportIn, returns=ReportOut, status=201, idempotent=True, refuses=(NotFound,))
 def report(actor: Actor, body: ReportIn, key: str) -> Answer:
     """Report a note, comment, product, room or account."""
     return find(ModerationService).report(actor, body, key)
 
 
 @routes.get("/cases")
-@endpoint(query=CaseQuery, returns=CasePage)
+@endpoint(query=CaseQuery, returns=CasePage, refuses=(Forbidden,))
 def cases(actor: Actor, query: CaseQuery) -> CasePage:
     """The review queue, by risk x reach x age."""
     return find(ModerationService).cases(actor, query)
 
 
 @routes.get("/cases/<id:case_id>")
-@endpoint(returns=CaseOut)
+@endpoint(returns=CaseOut, refuses=(Forbidden,))
 def case(actor: Actor, case_id: str) -> CaseOut:
     """One case with everything known about it."""
     return find(ModerationService).case(actor, case_id)
 
 
 @routes.post("/cases/<id:case_id>/claim")
-@endpoint(returns=CaseOut)
+@endpoint(returns=CaseOut, refuses=(Conflict,))
 def claim(actor: Actor, case_id: str) -> CaseOut:
     """Take a case for 15 minutes."""
     return find(ModerationService).claim(actor, case_id)
@@ -89,7 +90,7 @@ def read_notices(actor: Actor) -> None:
 
 
 @routes.get("/audit")
-@endpoint(query=PageQuery, returns=AuditPage)
+@endpoint(query=PageQuery, returns=AuditPage, refuses=(Forbidden,))
 def audit(actor: Actor, query: PageQuery) -> AuditPage:
     """Who did what, newest first."""
     return find(ModerationService).audit(actor, query)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -12,7 +12,7 @@ from kernel import cursors
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write, insert_ignore
-from kernel.errors import Conflict, Forbidden, NotFound
+from kernel.errors import Conflict, Forbidden, Malformed, NotFound
 from kernel.idempotency import Answer, once
 from kernel.ids import new_id
 from moderation.facts import ActionUndone, CaseActed, Reported
@@ -91,9 +91,7 @@ class ModerationService:
         """Cases by priority as it was when the first page was asked for, so that pages do not shift."""
         actor.require("moderator", "admin")
         after = cursors.decode(query.cursor, float, float, str)
-        as_of = (
-            self.db.clock.now() if after is None else datetime.fromtimestamp(after[0], tz=self.db.clock.now().tzinfo)
-        )
+        as_of = self.db.clock.now() if after is None else _moment(after[0])
         matching = select(Case).where(Case.status == query.status)
         if query.kind is not None:
             matching = matching.where(Case.kind == query.kind)
@@ -257,6 +255,13 @@ class ModerationService:
         if target is None:
             raise NotFound("target.not_found", "There is no such thing to judge.")
         return target
+
+
+def _moment(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Malformed("cursor.malformed", "The cursor is not one this server gave out.") from None
 
 
 def _hits(session: Session, case: Case) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request, send_file
 
 from kernel.actor import Actor
-from kernel.errors import FieldError, Invalid
+from kernel.errors import Conflict, FieldError, Invalid
 from kernel.http import Rate, blueprint, endpoint, find
 from kernel.idempotency import Answer
 from notes.media import MediaService
@@ -34,7 +34,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @routes.post("/media")
-@endpoint(returns=MediaOut, status=201, idempotent=True, rate=UPLOAD_RATE)
+@endpoint(returns=MediaOut, status=201, idempotent=True, rate=UPLOAD_RATE, raw="multipart/form-data")
 def upload(actor: Actor, key: str) -> Answer:
     """Upload an image: multipart/form-data with one part named file."""
     given = request.files.getlist("file")
@@ -68,14 +68,14 @@ def note(actor: Actor, note_id: str, query: VersionQuery) -> NoteOut:
 
 
 @routes.patch("/notes/<id:note_id>")
-@endpoint(body=NotePatch, returns=NoteOut, if_match=True, etag="version")
+@endpoint(body=NotePatch, returns=NoteOut, if_match=True, etag="version", refuses=(Conflict,))
 def edit(actor: Actor, note_id: str, body: NotePatch, if_match: str) -> NoteOut:
     """Edit a note: a new version, in review when the note was submitted before."""
     return find(NoteService).edit(actor, note_id, body, if_match)
 
 
 @routes.delete("/notes/<id:note_id>")
-@endpoint()
+@endpoint(refuses=(Conflict,))
 def delete(actor: Actor, note_id: str) -> None:
     """Delete one's note."""
     find(NoteService).delete(actor, note_id)
@@ -89,12 +89,10 @@ def submit(actor: Actor, note_id: str, key: str) -> Answer:
 
 
 @routes.put("/notes/<id:note_id>/products")
-@endpoint(body=ProductsIn, returns=NoteOut, etag="version")
-def products(actor: Actor, note_id: str, body: ProductsIn) -> NoteOut:
+@endpoint(body=ProductsIn, returns=NoteOut, may_match=True, etag="version", refuses=(Conflict,))
+def products(actor: Actor, note_id: str, body: ProductsIn, if_match: str | None) -> NoteOut:
     """Replace the product cards; an If-Match header is heeded when it is there."""
-    tag = request.headers.get("If-Match")
-    version = None if tag is None else tag.removeprefix("W/").strip('"')
-    return find(NoteService).set_products(actor, note_id, body.products, version)
+    return find(NoteService).set_products(actor, note_id, body.products, if_match)
 
 
 @routes.put("/notes/<id:note_id>/like")

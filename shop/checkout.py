@@ -14,7 +14,7 @@ from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write
 from kernel.errors import Conflict, NotFound, Unavailable
-from kernel.idempotency import Answer, IdempotencyKey, once
+from kernel.idempotency import Answer, IdempotencyKey, check_key, once
 from kernel.ids import new_id
 from kernel.policy import Policies
 from shop import stock, waiting
@@ -128,6 +128,7 @@ class CheckoutService:
 
     def result(self, actor: Actor, key: str) -> Answer:
         """What `place` answered to this key of this person, again. `order.key_unknown` when there was no such answer."""
+        check_key(key)
         mine = (_idempotency.person == actor.require_account()) & (_idempotency.key == key)
         with self.db.read() as session:
             answer = session.scalar(select(_idempotency.answer).where(mine, _idempotency.operation == PLACE))

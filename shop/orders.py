@@ -194,7 +194,7 @@ class OrderService:
             _unpaid_no_more(tx, order.buyer_id)
             return False
         if not _turn(tx, Order, order.id, ("paid",), status="cancelled", ended_at=tx.now):
-            raise Conflict("order.not_cancellable", "This order has ended already.", status=order.status)
+            raise Conflict("order.not_cancellable", "This order has ended already.", state=order.status)
         self._give_back(tx, order, stock.RETURNED)
         paid = select(_payment.id).where(_payment.order_id == order.id, _payment.status == "succeeded")
         self._owe_back(tx, tx.session.scalars(paid).all())
@@ -235,7 +235,7 @@ def _own(session: Session, order_id: str, buyer: str) -> Row[Any]:
 def _payable(order: Row[Any], now: datetime) -> Row[Any]:
     if order.status != "placed" or order.pay_by <= now:
         status = order.status if order.status != "placed" else "closed"
-        raise Conflict("order.not_payable", "This order takes no payment any more.", status=status)
+        raise Conflict("order.not_payable", "This order takes no payment any more.", state=status)
     return order
 
 

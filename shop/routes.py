@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import request
 
 from kernel.actor import Actor
+from kernel.errors import NotFound
 from kernel.http import Rate, blueprint, endpoint, find
 from kernel.idempotency import Answer
 from shop.checkout import CheckoutService
@@ -87,14 +88,14 @@ def change_sku(actor: Actor, sku_id: str, body: SkuPatch, if_match: str) -> SkuO
 
 
 @routes.post("/quotes")
-@endpoint(body=QuoteIn, returns=QuoteOut, status=201, idempotent=True)
+@endpoint(body=QuoteIn, returns=QuoteOut, status=201, idempotent=True, refuses=(NotFound,))
 def quote(actor: Actor, body: QuoteIn, key: str) -> Answer:
     """What some lines cost now; holds no stock."""
     return find(CheckoutService).quote_once(actor, body, key)
 
 
 @routes.post("/orders")
-@endpoint(body=PlaceIn, returns=Placed, idempotent=True)
+@endpoint(body=PlaceIn, returns=Placed, idempotent=True, refuses=(NotFound,))
 def place(actor: Actor, body: PlaceIn, key: str) -> Answer:
     """Place the order of a quote."""
     return find(CheckoutService).place(actor, body, key)
@@ -136,7 +137,7 @@ def cancel(actor: Actor, order_id: str, key: str) -> Answer:
 
 
 @routes.post("/payments/webhook")
-@endpoint(returns=Received, auth=False, rate=WEBHOOK_RATE)
+@endpoint(returns=Received, auth=False, rate=WEBHOOK_RATE, raw="application/json", refuses=(NotFound,))
 def webhook(actor: Actor) -> Received:
     """The payment provider reports; signed, at least once, possibly late."""
     outcome = find(OrderService).payment_reported(request.get_data(), request.headers.get(SIGNATURE_HEADER, ""))

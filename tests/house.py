@@ -11,6 +11,7 @@ from kernel.config import Settings
 from kernel.db import Base
 from kernel.idempotency import new_key
 from kernel.ports import KeyValue
+from tests import agreement
 from web.app import build_services, create_app, open_engines
 
 
@@ -95,7 +96,9 @@ class Client:
     def _open(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
         if not path.startswith("/"):
             path = f"/api/v1/{path}"
-        return self._client.open(path, method=method, headers={**self.headers, **(headers or {})}, **options)
+        response = self._client.open(path, method=method, headers={**self.headers, **(headers or {})}, **options)
+        agreement.check(self.house.app, method, path, response)
+        return response
 
 
 def problem(response: TestResponse) -> tuple[int, str]:

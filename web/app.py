@@ -188,13 +188,23 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     )
     app.session_interface = NoSession()
     app.wsgi_app = Front(app.wsgi_app)  # type: ignore[method-assign]
-    app.url_map.converters["id"] = IdConverter
     with app.app_context():
         http.register(KeyValue, engines.kv)  # type: ignore[type-abstract]
         for service in vars(services).values():
             http.register(type(service), service)
     auth.install(app)
     errors.install(app)
+    add_services(app)
+    app.add_url_rule("/healthz", view_func=healthz)
+    app.add_url_rule("/api/v1/asyncapi.json", view_func=_constant(asyncapi.document), endpoint="asyncapi")
+    app.add_url_rule("/api/v1/openapi.json", view_func=_constant(lambda: openapi.document(app)), endpoint="openapi")
+    return app
+
+
+def add_services(app: Flask) -> None:
+    """The views of every service; with nothing behind them they still make the documents."""
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.merge_slashes = False  # a redirect would answer a wrong path of the API with a page
     app.register_blueprint(account_routes)
     app.register_blueprint(metrics_routes)
     app.register_blueprint(moderation_routes)
@@ -206,10 +216,6 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     app.register_blueprint(live_routes)
     app.register_blueprint(stream_files)
     app.register_blueprint(policy_routes)
-    app.add_url_rule("/healthz", view_func=healthz)
-    app.add_url_rule("/api/v1/asyncapi.json", view_func=_constant(asyncapi.document), endpoint="asyncapi")
-    app.add_url_rule("/api/v1/openapi.json", view_func=_constant(lambda: openapi.document(app)), endpoint="openapi")
-    return app
 
 
 class NoSession(SessionInterface):

@@ -100,11 +100,12 @@ def _crash(error: Exception) -> Response:
 
 
 def _problem(status: int, fields: dict[str, Any]) -> Response:
+    # What a refusal says of its own never takes the place of what every problem says.
     body = {
+        **fields,
         "type": "about:blank",
         "title": TITLES.get(status, "Error"),
         "status": status,
-        **fields,
         "request_id": request_id.get(),
     }
     if not _is_api() and "error_page" in g:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, StrictInt, StringConstraints
 
 from kernel.actor import Actor
+from kernel.errors import Forbidden
 from kernel.http import blueprint, endpoint, find
 from kernel.policy import Policies
 from kernel.text import Line, Prose
@@ -16,13 +17,13 @@ Value = StrictBool | StrictInt | StrictFloat | Line
 
 
 class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class PolicyIn(Schema):
     """`scope` is empty for everybody, or the id of the one thing the change is limited to."""
 
-    name: Annotated[str, StringConstraints(strict=True, max_length=64)]
+    name: Annotated[Line, StringConstraints(max_length=64)]
     value: Value
     reason: Annotated[Prose, StringConstraints(max_length=500)]
     scope: Annotated[str, StringConstraints(strict=True, pattern=r"^$|^[a-z]{2,12}_[0-9a-z]{26}$")] = ""
@@ -60,7 +61,7 @@ class Changed(Schema):
 
 
 @routes.get("/policies")
-@endpoint(returns=PoliciesOut)
+@endpoint(returns=PoliciesOut, refuses=(Forbidden,))
 def policies(actor: Actor) -> dict[str, Any]:
     """Every policy, and the newest changes; for staff."""
     changes = find(Policies).history(actor)

@@ -154,7 +154,7 @@ def test_too_many_bytes_are_refused(house: House) -> None:
 def test_an_upload_is_one_part_named_file_from_somebody_logged_in(house: House) -> None:
     author = house.as_("author")
     assert problem(upload(author, picture(), name="image")) == (422, "media.missing")
-    assert problem(author.post("media", {"file": "x"})) == (422, "media.missing")
+    assert problem(author.post("media", {"file": "x"})) == (415, "body.unsupported_media_type")
     assert problem(upload(house.anonymous(), picture())) == (401, "session.required")
     assert count(house) == 0
 

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.cursors import decode, encode
+from kernel.cursors import decode, encode, place
 from kernel.errors import Malformed
 
+PLAIN = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60)
 
-@given(st.text(max_size=60), st.integers(-(2**60), 2**60), st.floats(allow_nan=False, allow_infinity=False, width=32))
+
+@given(PLAIN, st.integers(-(2**60), 2**60), st.floats(allow_nan=False, allow_infinity=False, width=32))
 def test_a_position_survives_the_journey(text: str, number: int, fraction: float) -> None:
     assert decode(encode(text, number, fraction), str, int, float) == (text, number, fraction)
 
@@ -24,6 +26,19 @@ def test_anything_else_is_refused_with_one_code(cursor: str) -> None:
         assert decode(cursor, int) is not None
     except Malformed as error:
         assert error.code == "cursor.malformed"
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800", "a\nb", "\u202e", "\xe9"])
+def test_text_that_a_database_might_choke_on_is_refused(text: str) -> None:
+    with pytest.raises(Malformed):
+        decode(base64.urlsafe_b64encode(json.dumps([text]).encode()).decode(), str)
+
+
+@pytest.mark.parametrize("start", [-1, 10**7, 2**61])
+def test_a_place_no_list_has_is_refused(start: int) -> None:
+    assert (place(None), place(encode(40))) == (0, 40)
+    with pytest.raises(Malformed):
+        place(encode(start))
 
 
 @pytest.mark.parametrize("value", [[True], [1.5], ["1"], [1, 2], {"a": 1}, [None], [2**70], []])

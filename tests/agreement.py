@@ -1,0 +1,75 @@
+"""What the API says agrees with what its OpenAPI document says: asked of every answer that a test gets."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from flask import Flask
+from jsonschema import Draft202012Validator
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
+
+from web.openapi import PROBLEM, document
+
+Operation = dict[str, Any]
+
+
+@functools.cache
+def described() -> dict[str, Any]:
+    """The document, made once for the whole run."""
+    from web.app import add_services
+
+    app = Flask("described")
+    add_services(app)
+    return document(app)
+
+
+@functools.cache
+def operations() -> dict[tuple[str, str], Operation]:
+    """(method, path template) -> operation."""
+    return {
+        (method.upper(), path): operation
+        for path, methods in described()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+@functools.cache
+def _by_id() -> dict[tuple[str, str], Operation]:
+    return {(method, operation["operationId"]): operation for (method, _), operation in operations().items()}
+
+
+@functools.cache
+def validator(reference: str) -> Draft202012Validator:
+    """The validator of a schema by its `$ref`."""
+    return Draft202012Validator({"$ref": reference, "components": described()["components"]})
+
+
+def check(app: Flask, method: str, path: str, response: TestResponse) -> None:
+    """Assert that the document foresees this status and that the answer has the shape it promises."""
+    try:
+        endpoint, _ = app.url_map.bind("").match(path.partition("?")[0], method)
+    except HTTPException:
+        return
+    operation = _by_id().get((method, endpoint.replace(".", "_")))
+    if operation is None:
+        return
+    answers = operation["responses"]
+    said = f"{method} {path} answered {response.status_code}"
+    if response.status_code >= 500 and response.status_code != 503:
+        return
+    assert str(response.status_code) in answers, f"{said}, which is not described: {response.get_data(as_text=True)}"
+    answer = answers[str(response.status_code)]
+    if "$ref" in answer:
+        assert response.content_type == PROBLEM, said
+        _fits("#/components/schemas/Problem", response, said)
+    elif "content" in answer:
+        _fits(answer["content"]["application/json"]["schema"]["$ref"], response, said)
+    else:
+        assert response.get_data() == b"", said
+
+
+def _fits(reference: str, response: TestResponse, said: str) -> None:
+    wrong = next(validator(reference).iter_errors(response.json), None)
+    assert wrong is None, f"{said}: {wrong.json_path if wrong else ''} {wrong.message[:300] if wrong else ''}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -32,9 +33,11 @@ class Served:
     url: str
     environ: dict[str, str]
 
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(PATIENCE)
+    def stop(self, how: signal.Signals) -> int:
+        """The exit status after a signal."""
+        self.process.send_signal(how)
+        with self.process:
+            return self.process.wait(PATIENCE)
 
 
 def environ_of(folder: Path) -> dict[str, str]:
@@ -59,8 +62,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     subprocess.run([sys.executable, "-m", "tests.e2e.community"], cwd=ROOT, env=environ, check=True, timeout=PATIENCE)
     running = start(environ)
     yield running
-    running.process.kill()
-    running.process.wait(PATIENCE)
+    if running.process.poll() is None:
+        running.stop(signal.SIGKILL)
 
 
 def tour(server: Served, *options: str) -> subprocess.CompletedProcess[str]:
@@ -73,6 +76,15 @@ def tour(server: Served, *options: str) -> subprocess.CompletedProcess[str]:
 def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(done.stdout)
     return document
+
+
+def offspring(pid: int) -> list[tuple[int, str]]:
+    """The processes below one, with their names."""
+    found: list[tuple[int, str]] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            found += [(child, Path(f"/proc/{child}/cmdline").read_text()), *offspring(child)]
+    return found
 
 
 def log_in(server: Served, handle: str) -> Client:
@@ -137,8 +149,13 @@ def test_what_was_acknowledged_before_kill_9_is_there_afterwards_and_recounts(se
     with subprocess.Popen(command, cwd=ROOT, env=served.environ, stdout=subprocess.PIPE, text=True) as cut_short:
         assert cut_short.stdout is not None
         assert any(line.startswith("ok   6.") for line in cut_short.stdout)
-        served.process.kill()
-        served.process.wait(PATIENCE)
+        family = {os.pidfd_open(pid): name for pid, name in offspring(served.process.pid)}
+        assert any("ffmpeg" in name for name in family.values())
+        assert any("valkey" in name for name in family.values())
+        served.stop(signal.SIGKILL)
+        for watch, name in family.items():
+            assert select.select([watch], [], [], PATIENCE)[0], f"{name} outlives the server"
+            os.close(watch)
         rest = cut_short.stdout.read()
         assert cut_short.wait(PATIENCE) == 1
     assert "FAIL 7. " in rest
@@ -161,4 +178,4 @@ def test_a_recount_beside_a_running_server_is_refused_in_one_sentence(served: Se
     refused = subprocess.run(recount, cwd=ROOT, env=served.environ, capture_output=True, text=True, timeout=PATIENCE)
     assert refused.returncode == 2
     assert "is in use by process" in refused.stderr
-    assert served.stop() == 0
+    assert served.stop(signal.SIGINT) == 0

@@ -69,7 +69,7 @@ def is_found(stage: Stage) -> None:
     """Found by searches that share no word with it, and shown to a stranger; a mere display is not recommended."""
     stranger = stage.stranger()
     _found_by_meaning(stage, stranger, stage.note, NOTE, ENGLISH)
-    _found_by_meaning(stage, stranger, publish(stage.creator, NOTE_ZH, []), NOTE_ZH, CHINESE)
+    _found_by_meaning(stage, stranger, publish(stage.fan, NOTE_ZH, []), NOTE_ZH, CHINESE)
 
     place, item = until("the note reaches a stranger", lambda: in_feed(stranger, stage.note), PATIENCE)
     why = stranger.get(f"exposures/{item['exposure_id']}/why")

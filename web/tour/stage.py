@@ -161,7 +161,7 @@ class Stage:
         for room in self.creator.pages("rooms", MOST_PAGES, limit=100):
             if room["host"]["id"] == self.creator_id:
                 self.creator.post(f"rooms/{room['id']}/end")
-        for author in (self.creator, self.merchant):
+        for author in (self.creator, self.merchant, self.fan):
             for note in list(author.pages("me/notes", MOST_PAGES, limit=50)):
                 if note["title"] in TITLES:
                     author.delete(f"notes/{note['id']}")

@@ -179,7 +179,7 @@ def _parse(spec: Endpoint, arguments: dict[str, Any]) -> None:
     if spec.body is not None:
         arguments["body"] = parse(spec.body, _json_body())
     elif spec.raw is not None:
-        _require_type(spec.raw)
+        _raw_body(spec.raw)
     elif request.method not in _BODYLESS:
         _no_body()
 
@@ -188,6 +188,12 @@ def _json_body() -> bytes:
     _limit_body()
     _require_type(JSON)
     return request.get_data(cache=False)
+
+
+def _raw_body(content_type: str) -> None:
+    if content_type == JSON:
+        _limit_body()
+    _require_type(content_type)
 
 
 def _require_type(content_type: str) -> None:

@@ -66,10 +66,16 @@ class CaseQueue:
         raise Conflict("case.claimed", "Somebody else is working on this case.", claimed_by=case.claimed_by)
 
     def release(self, actor: Actor, case_id: str) -> None:
-        """Give a case back to the queue."""
+        """Give a case back to the queue; one that is not the caller's stays as it is."""
         moderator = actor.require("moderator", "admin")
         mine = update(Case).where(Case.id == case_id, Case.claimed_by == moderator)
-        self.db.write(lambda tx: tx.session.execute(mine.values(claimed_by=None, claimed_until=None)))
+
+        def write(tx: Write) -> None:
+            given_back = tx.session.execute(mine.values(claimed_by=None, claimed_until=None).returning(Case.id)).all()
+            if not given_back and tx.session.get(Case, case_id) is None:
+                raise NotFound("case.not_found", "There is no such case.")
+
+        self.db.write(write)
 
 
 def priority(risk: float, reach: int, opened_at: datetime, at: datetime) -> float:

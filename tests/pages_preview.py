@@ -27,7 +27,7 @@ from werkzeug.serving import make_server
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from web.pages import words  # noqa: E402
+from web.pages import phrases, words  # noqa: E402
 from web.pages.charts import Bar, bars_svg  # noqa: E402
 
 NOW = datetime(2026, 3, 14, 12, 30, tzinfo=UTC)
@@ -145,7 +145,7 @@ def case(n: int, **more: Any) -> dict[str, Any]:
 def open_case() -> dict[str, Any]:
     return case(1, claimed_until=at(minutes=-9), mine=True, strikes=1, pictures=[cover(1), cover(2)],
                 report_lines=[{"reason": "spam", "text": "Same text under five notes", "created_at": at(hours=2)}, {"reason": "misleading", "text": "", "created_at": at(hours=1)}],
-                hits=[{"rule": "contact_details", "match": "138 0000 0000"}, {"rule": "zh_toxicity", "score": 0.12, "shadow": True}],
+                hits=[{"rule": "contact_details", "verdict": "hold", "risk": 0.5, "excerpt": "138 0000 0000", "shadow": False}, {"rule": "zh_toxicity", "verdict": "hold", "risk": 0.12, "excerpt": "", "shadow": True}],
                 actions=[{"id": "act_1", "action": "limit", "version": 2, "reason": "Spam", "actor_id": "acc_2", "created_at": at(hours=5), "undone_at": None}])
 
 
@@ -198,7 +198,7 @@ def pages() -> dict[str, tuple[str, dict[str, Any]]]:
         "studio-note": ("studio_note.html", {"me": mine, "note": draft(), "gate": gate(may_attach=True), "product_q": "linen", "found": [chip(4) | {"sku_name": "M"}], "quality": None}),
         "studio-room": ("studio_room.html", {"me": mine, "room": live | {"ingest_url": "rtmp://127.0.0.1/live/room_1"}, "shelf": shelf, "pinned": "sku_1", "found": []}),
         "moderation": ("moderation.html", desk | {"me": mine}), "moderation-empty": ("moderation.html", {"cases": [], "status": "open", "kind": "", "open_count": 0, "case": None, "people": {}, "applications": [], "me": mine}),
-        "figures": ("figures.html", {"me": mine, "since": "2026-02-13", "until": "2026-03-14", "zone": "Asia/Shanghai", "include_synthetic": False, "by": "", "tiles": [{"name": "DAU", "value": "1,042", "unit": "mean of 30 days", "note": None}, {"name": "DAB", "value": "57", "unit": "mean of the daily counts", "note": None}, {"name": "DAB / DAU", "value": "5.5%", "unit": "buyers among active users", "note": None}, {"name": "GMV", "value": "¥426,300.00", "unit": "placed in 30 days", "note": None}], "charts": charts(), "columns": NAMED, "rows": rows, "recount": {"equal": True, "at": at(hours=1)}}),
+        "figures": ("figures.html", {"me": mine, "since": "2026-02-13", "until": "2026-03-14", "zone": "Asia/Shanghai", "include_synthetic": False, "by": "", "tiles": [{"name": "DAU", "value": "1,042", "unit": "mean of 30 days", "note": None}, {"name": "DAB", "value": "57", "unit": "mean of the daily counts", "note": None}, {"name": "DAB / DAU", "value": "5.5%", "unit": "buyers among active users", "note": None}, {"name": "GMV", "value": "¥426,300.00", "unit": "placed in 30 days", "note": None}], "charts": charts(), "columns": NAMED, "rows": rows}),
         "room": ("room.html", {"me": mine, "room": live, "shelf": shelf, "chat": talk, "following": False, "can_chat": True, "exposure_id": None}),
         "room-ended": ("room.html", {"room": live | {"status": "ended", "playlist": None, "pinned": None}, "shelf": [], "chat": talk[:3], "following": False, "can_chat": False, "exposure_id": None}),
         "404": ("error.html", error | {"status": 404, "code": "note.not_found"}), "429": ("error.html", error | {"status": 429, "code": "request.too_many", "retry_after": 12}), "500": ("error.html", error | {"status": 500, "code": "server.error"}),
@@ -208,6 +208,7 @@ def pages() -> dict[str, tuple[str, dict[str, Any]]]:
 def application() -> Flask:
     app = Flask(__name__, template_folder=str(ROOT / "web/templates"), static_folder=str(ROOT / "web/static"))
     words.install(app.jinja_env, lambda: NOW)
+    app.jinja_env.globals.update(asset=lambda name: f"/static/{name}", label_of=phrases.disclosure, fresh_key=lambda: "k")
 
     @app.get("/p/<name>")
     def show(name: str) -> Response:

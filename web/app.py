@@ -46,9 +46,21 @@ from shop import CheckoutService, OrderService, ProductService
 from shop.routes import routes as shop_routes
 from web import asyncapi, auth, errors, openapi
 from web.front import Front
+from web.pages import account, figures, front, pay, people, studio, studio_rooms
+from web.pages import feed as feed_pages
+from web.pages import live as live_pages
+from web.pages import moderation as moderation_pages
+from web.pages import notes as note_pages
+from web.pages import shop as shop_pages
+from web.payments import PretendProvider
 from web.policies import routes as policy_routes
 from web.reactions import connect
 from web.targets import ServiceTargets
+
+
+PAGES = (
+    feed_pages, note_pages, people, shop_pages, pay, live_pages, account, studio, studio_rooms, moderation_pages, figures
+)  # fmt: skip
 
 
 @dataclass
@@ -101,6 +113,7 @@ class Services:
     chat: ChatService
     desk: RoomDesk
     live_jobs: LiveJobs
+    provider: PretendProvider
     worker: Worker
 
 
@@ -145,6 +158,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     accounts.live_hosts = rooms.live_hosts
     candidates = Candidates(engines.db, notes)
     worker = Worker(engines.db, {})
+    orders = OrderService(engines.db, engines.payments, off_loop)
     services = Services(
         accounts=accounts,
         policies=policies,
@@ -157,7 +171,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         moderation=ModerationService(engines.db, cases, notices, strikes, targets),
         products=products,
         checkout=CheckoutService(engines.db, policies),
-        orders=OrderService(engines.db, engines.payments, off_loop),
+        orders=orders,
         gate=gate,
         media=media,
         notes=notes,
@@ -173,6 +187,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
         chat=ChatService(engines.db, accounts, rooms, engines.kv, engines.realtime, rate),
         desk=RoomDesk(engines.db, rooms),
         live_jobs=LiveJobs(rooms),
+        provider=PretendProvider(engines.payments, orders, off_loop),
         worker=worker,
     )
     engines.db.on_jobs = worker.wake
@@ -192,6 +207,7 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
         http.register(KeyValue, engines.kv)  # type: ignore[type-abstract]
         for service in vars(services).values():
             http.register(type(service), service)
+    front.install(app, settings, engines.clock)
     auth.install(app)
     errors.install(app)
     add_services(app)
@@ -216,6 +232,8 @@ def add_services(app: Flask) -> None:
     app.register_blueprint(live_routes)
     app.register_blueprint(stream_files)
     app.register_blueprint(policy_routes)
+    for pages in PAGES:
+        app.register_blueprint(pages.routes)
 
 
 class NoSession(SessionInterface):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import accounts as a
@@ -18,6 +19,7 @@ from kernel.facts import Fact, Later, Reaction
 from live.jobs import REFRESH, STREAM
 from shop.jobs import handlers as shop_jobs
 from web.broadcast import Broadcast
+from web.payments import DELIVER
 from web.verdicts import Verdicts
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def connect(db: AnyDatabase, services: Services) -> None:
     """Fill the table and name the jobs' handlers."""
     db.reactions.table = table(services)
     services.worker.handlers.update(shop_jobs(services.orders, services.products))
+    services.worker.repeat(DELIVER, timedelta(seconds=10), services.provider.deliver_due)
     services.worker.handlers["search.index"] = lambda args: services.search.index_things(args["kind"], args["ids"])
     services.worker.handlers["feed.refresh"] = lambda args: services.candidates.refresh(args["note_ids"])
     services.worker.handlers.update(services.live_jobs.handlers)

@@ -88,9 +88,15 @@ def test_a_cover_spans_rows_by_its_ratio_within_bounds(cover: dict[str, int] | N
     assert words.lane_rows(cover) == rows
 
 
-def test_templates_speak_the_language_of_the_request() -> None:
+def environment() -> Environment:
     env = Environment(loader=FileSystemLoader(WEB / "templates"), autoescape=True)
     words.install(env, lambda: NOW)
+    env.globals["asset"] = "/static/{}".format
+    return env
+
+
+def test_templates_speak_the_language_of_the_request() -> None:
+    env = environment()
     page = env.get_template("orders.html")
     context = {"me": None, "csrf_token": "t", "path": "/orders", "items": [], "next_cursor": None}
     assert "No orders yet" in page.render(**context)
@@ -100,8 +106,7 @@ def test_templates_speak_the_language_of_the_request() -> None:
 
 
 def test_what_people_wrote_is_escaped_everywhere() -> None:
-    env = Environment(loader=FileSystemLoader(WEB / "templates"), autoescape=True)
-    words.install(env, lambda: NOW)
+    env = environment()
     evil = '"><script>alert(1)</script>'
     html = env.get_template("search.html").render(
         me=None, csrf_token="t", path=f"/search?q={evil}", q=evil, kind="", sort="", items=[], suggestions=[evil]

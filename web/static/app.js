@@ -1,5 +1,5 @@
 // Every page works without this file; it only saves waiting and reloading.
-import { api, bar, countdown, say, words } from "/static/words.js";
+import { api, bar, countdown, say, words } from "./words.js";
 
 const on = (type, selector, act) => document.addEventListener(type, (event) => {
   const element = event.target.closest?.(selector);
@@ -76,12 +76,13 @@ on("click", "a[data-more]", (event, link) => {
   more(link);
 });
 
+// By itself only for somebody who scrolled down to the link: what the feed loads counts as shown.
 function watch(link) {
   new IntersectionObserver((entries, observer) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
+    if (scrollY < innerHeight / 2 || !entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
     more(link);
-  }, { rootMargin: "400px" }).observe(link);
+  }).observe(link);
 }
 document.querySelectorAll("a[data-more]").forEach((link) => {
   if (document.querySelector(".waterfall")) watch(link);

@@ -1,6 +1,6 @@
 // From the card to an order in two taps: ask for a quote, confirm its total. The key of a purchase is written down before
 // it is sent, so that after a broken connection the same question gets the same answer.
-import { countdown, money, newKey, say } from "/static/words.js";
+import { countdown, money, newKey, say } from "./words.js";
 
 const KEPT = "offshelf.purchase";
 const node = (tag, props = {}, ...children) => {

@@ -1,5 +1,5 @@
 // One room over Socket.IO: every event exactly once and in order, whatever the connection does.
-import { io } from "/static/vendor/socket.io.esm.min.js";
+import { io } from "./vendor/socket.io.esm.min.js";
 
 const PATIENCE = 8000;
 

@@ -1,7 +1,7 @@
 // The live room: video, chat, the explained product and the shelf, kept true by live.js; buying is in buying.js.
-import { Buying } from "/static/buying.js";
-import { Room } from "/static/live.js";
-import { bar, money, newKey, say, short } from "/static/words.js";
+import { Buying } from "./buying.js";
+import { Room } from "./live.js";
+import { bar, money, newKey, say, short } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const page = $("room");
@@ -22,7 +22,7 @@ async function playVideo(video) {
   $("sound").hidden = false;
   if (video.canPlayType("application/vnd.apple.mpegurl")) { video.src = src; } else {
     video.removeAttribute("src");
-    await loadScript("/static/vendor/hls.light.min.js");
+    await loadScript(new URL("./vendor/hls.light.min.js", import.meta.url).href);
     const player = new window.Hls({ enableWorker: false, liveSyncDurationCount: 2, maxBufferLength: 20, backBufferLength: 10 });
     player.on(window.Hls.Events.ERROR, (_, error) => {
       if (!error.fatal) return;
@@ -41,7 +41,7 @@ if ($("video")) {
   $("sound").addEventListener("click", () => {
     video.muted = !video.muted;
     $("sound").setAttribute("aria-pressed", String(!video.muted));
-    $("sound").querySelector("use").setAttribute("href", `/static/icons.svg#${video.muted ? "mute" : "sound"}`);
+    $("sound").querySelector("use").setAttribute("href", new URL(`./icons.svg#${video.muted ? "mute" : "sound"}`, import.meta.url).href);
   });
 }
 

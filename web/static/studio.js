@@ -1,5 +1,5 @@
 // Writing a note: what was typed is kept on this device until it is saved, pictures are shown before they are sent.
-import { bar } from "/static/words.js";
+import { bar } from "./words.js";
 
 const form = document.querySelector("form[data-draft]");
 const key = `offshelf.draft.${form.dataset.draft}`;

@@ -1,0 +1,155 @@
+"""Logging in and out, one's own page, and the language."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from flask import Response, current_app, request
+
+from accounts import AccountService, Session
+from accounts.schemas import Credentials, Registration
+from kernel.errors import AppError
+from kernel.http import current_actor, find, parse
+from moderation import Notices
+from notes import NoteService
+from web.auth import SESSION_COOKIE
+from web.pages import words
+from web.pages.front import (
+    LANGUAGE_COOKIE,
+    PASSWORDS,
+    attempt,
+    back,
+    blueprint,
+    go,
+    own_path,
+    page,
+    refused,
+    say,
+    spend,
+    typed,
+)
+from web.pages.words import gettext
+
+routes = blueprint("account_pages")
+_YEAR = 365 * 24 * 3600
+
+
+def to_login(path: str) -> Response:
+    """To the log-in page, and after it back to `path`."""
+    return go("/login" + ("" if path == "/" else f"?next={quote(path, safe='/')}"))
+
+
+@routes.get("/login")
+def login_form() -> Response:
+    """Log in."""
+    return page("login.html", next=_next(), demo_accounts=_demo_accounts())
+
+
+@routes.post("/login")
+def login() -> Response:
+    """Open a session; what this device did as nobody becomes the account's."""
+    spend(PASSWORDS, request.remote_addr)
+    values = typed("handle", "password")
+    values["handle"] = values["handle"].strip().lower()
+    try:
+        session = find(AccountService).log_in(parse(Credentials, values), current_actor().device_id)
+    except AppError as error:
+        return refused("login.html", error, values=values, next=_next(), demo_accounts=_demo_accounts(), path="/login")
+    return _logged_in(session)
+
+
+@routes.get("/register")
+def register_form() -> Response:
+    """Make an account."""
+    return page("register.html", next=_next())
+
+
+@routes.post("/register")
+def register() -> Response:
+    """Make an account and log in."""
+    spend(PASSWORDS, request.remote_addr)
+    values = typed("handle", "name", "password")
+    fields = {name: value for name, value in values.items() if value or name != "name"}
+    try:
+        session = find(AccountService).register(parse(Registration, fields), current_actor().device_id)
+    except AppError as error:
+        return refused("register.html", error, values=values, next=_next(), path="/register")
+    say(gettext("Welcome, %(name)s.") % {"name": session.account.name})
+    return _logged_in(session)
+
+
+def _logged_in(session: Session) -> Response:
+    response = go(_next())
+    response.set_cookie(
+        SESSION_COOKIE,
+        session.token,
+        expires=session.expires_at,
+        httponly=True,
+        samesite="Lax",
+        secure=request.is_secure,
+    )
+    return response
+
+
+@routes.post("/logout")
+def logout() -> Response:
+    """End this session."""
+    find(AccountService).log_out(request.cookies.get(SESSION_COOKIE, ""))
+    say(gettext("You are logged out."))
+    response = go("/")
+    response.delete_cookie(SESSION_COOKIE)
+    return response
+
+
+@routes.get("/me")
+def me() -> Response:
+    """One's own account, notices and saved notes."""
+    actor = current_actor()
+    person = find(AccountService).me(actor)
+    notices = find(Notices).page(actor, None, 20)
+    saved = find(NoteService).saved(actor, None, 12)
+    return page(
+        "me.html",
+        person=person.model_dump(mode="json"),
+        notices=[one.model_dump(mode="json") for one in notices.items],
+        unread=notices.unread,
+        saved=[{**card.model_dump(mode="json"), "placement": "profile"} for card in saved.items],
+    )
+
+
+@routes.post("/me/notices")
+def read_notices() -> Response:
+    """Mark all notices as read."""
+    actor = current_actor()
+    return attempt(lambda: find(Notices).read_all(actor), "/me")
+
+
+@routes.post("/language")
+def language() -> Response:
+    """Read the pages in another language."""
+    chosen = request.form.get("language", "")
+    response = go(back("/"))
+    if chosen in words.LANGUAGES:
+        response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=_YEAR, httponly=True, samesite="Lax")
+    return response
+
+
+def _next() -> str:
+    return own_path(request.values.get("next")) or "/"
+
+
+def _demo_accounts() -> list[dict[str, str]]:
+    """Who can be played with; they exist in the demo only."""
+    if not current_app.config["DEMO"]:
+        return []
+    from demo.people import ADMIN, APPROVED_CREATORS, CREATOR_AT_GATE, DEMO_PASSWORD, MERCHANTS, MODERATOR, VIEWERS
+
+    roles = {
+        VIEWERS[0]: gettext("reads, saves and buys"),
+        APPROVED_CREATORS[0]: gettext("writes notes with products"),
+        CREATOR_AT_GATE: gettext("has 1,000 followers: one too few to sell"),
+        MERCHANTS[0]: gettext("sells"),
+        MODERATOR: gettext("reviews what is reported"),
+        ADMIN: gettext("sees the figures"),
+    }
+    return [{"handle": handle, "password": DEMO_PASSWORD, "role": role} for handle, role in roles.items()]

@@ -1,0 +1,232 @@
+"""What every page shares: who looks, in which words, forms that are checked, messages said once, refusals as pages."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from accounts import AccountService
+from kernel.actor import Actor
+from kernel.config import Settings
+from kernel.context import request_id
+from kernel.errors import AppError, NotFound, TooMany, Unauthenticated
+from kernel.http import Rate, current_actor, find
+from kernel.idempotency import new_key
+from kernel.ports import Clock, KeyValue
+from metrics import MetricsService
+from web import auth
+from web.errors import TITLES, status_of
+from web.pages import assets, phrases, words
+
+log = logging.getLogger("offshelf.pages")
+LANGUAGE_COOKIE, SAID_COOKIE = "offshelf_language", "offshelf_said"
+READS, WRITES, PASSWORDS = Rate(600, 60), Rate(120, 60), Rate(20, 60)
+_NO_PAGE = ("/api/", "/static/", "/media/", "/socket.io", "/healthz")
+_YEAR = 365 * 24 * 3600
+_MOST_UPLOADED = 32 * 2**20
+# Who says of itself that it is a program gets no device: it would be counted as a visitor.
+_PROGRAMS = re.compile(
+    r"bot|crawl|spider|slurp|preview|monitor|curl|wget|python|java/|go-http|okhttp|^$", re.IGNORECASE
+)
+
+
+def install(app: Flask, settings: Settings, clock: Clock) -> None:
+    """Prepare each request for a page. Before `auth.install`, so that its refusals are pages too."""
+    words.install(app.jinja_env, clock.now, settings.zone.key)
+    app.jinja_env.globals.update(label_of=phrases.disclosure, fresh_key=new_key)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = False
+    app.config["DEMO"] = settings.demo
+    assets.install(app)
+    app.before_request(_open)
+
+
+def blueprint(name: str) -> Blueprint:
+    """Pages of one kind: each POST is checked, each visitor known, before a view runs."""
+    routes = Blueprint(name, __name__)
+    routes.before_request(_enter)
+    return routes
+
+
+def _open() -> None:
+    if request.path.startswith(_NO_PAGE):
+        return
+    words.speak(words.choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("Accept-Language")))
+    g.error_page = _error_page
+    if request.method == "POST" and request.path.startswith("/studio/notes/"):
+        request.max_content_length = _MOST_UPLOADED  # several pictures at once, each checked for its own size
+
+
+def _enter() -> None:
+    if request.method not in ("GET", "HEAD"):
+        # A bearer token is not sent by a browser of its own accord, so no other site can borrow it.
+        if "Authorization" not in request.headers:
+            auth.check_csrf()
+        return spend(WRITES)
+    if current_actor().person is None and "Authorization" not in request.headers:
+        _meet()
+    return spend(READS)
+
+
+def _meet() -> None:
+    if _PROGRAMS.search(request.headers.get("User-Agent", "")):
+        g.actor = Actor(synthetic=True)
+    elif deliberate() and request.accept_mimetypes.accept_html:
+        auth.new_device()
+
+
+def deliberate() -> bool:
+    """Whether somebody really looks: no HEAD, and nothing that a browser fetches ahead of a tap."""
+    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
+    return request.method == "GET" and "prefetch" not in purpose
+
+
+def spend(rate: Rate, who: str | None = None) -> None:
+    """Count this request against a person (or an address); `rate.limited` when the rate is spent."""
+    if not current_app.config["RATE_LIMITS"]:
+        return
+    who = who or current_actor().person or request.remote_addr or "unknown"
+    allowance = find(KeyValue).spend(f"rate:{request.endpoint}:{request.method}:{who}", rate.limit, rate.window)  # type: ignore[type-abstract]
+    if not allowance.allowed:
+        raise TooMany("rate.limited", f"At most {rate.limit} of these in {rate.window:g} seconds.", allowance.reset)
+
+
+# -- showing -------------------------------------------------------------------------------------------------------
+
+
+def page(template: str, code: int = 200, /, path: str | None = None, **context: Any) -> Response:
+    """A template with what all of them take, under the status `code`. `path` is where the page is read, when it answers a POST."""
+    common = {"me": me(), "csrf_token": auth.page_csrf(), "path": path or here(), "said": _heard()}
+    response = Response(render_template(template, **common, **context), code, mimetype="text/html")
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.vary.update(("Cookie", "Accept-Language"))
+    if SAID_COOKIE in request.cookies:
+        response.delete_cookie(SAID_COOKIE)
+    return response
+
+
+def me() -> dict[str, Any] | None:
+    """Who is logged in: an `AccountRef` with `roles`."""
+    actor = current_actor()
+    if actor.account_id is None:
+        return None
+    found = find(AccountService).refs([actor.account_id]).get(actor.account_id)
+    return None if found is None else {**found.model_dump(mode="json"), "roles": sorted(actor.roles)}
+
+
+def here() -> str:
+    """This page's own path with its query; for a POST the page it was sent from."""
+    if request.method == "POST":
+        return back("/")
+    return request.full_path.rstrip("?")
+
+
+def say(text: str, kind: str = "ok") -> None:
+    """Something to show once, on this page or on the one that follows."""
+    g.setdefault("said", []).append({"kind": kind, "text": text})
+
+
+def _heard() -> list[dict[str, str]]:
+    try:
+        kept = _signer().loads(request.cookies.get(SAID_COOKIE, ""))
+    except BadSignature:
+        kept = []
+    return [*kept, *g.get("said", [])]
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="said")
+
+
+# -- going elsewhere -----------------------------------------------------------------------------------------------
+
+
+def go(path: str) -> Response:
+    """See other: what was posted is not posted again by a reload."""
+    response = redirect(path, 303)
+    if g.get("said"):
+        response.set_cookie(SAID_COOKIE, _signer().dumps(g.said), max_age=60, httponly=True, samesite="Lax")
+    return response  # type: ignore[return-value]
+
+
+def back(otherwise: str) -> str:
+    """Where the form says it came from, else the page that sent it, else `otherwise`; always a path of ours."""
+    if (given := own_path(request.form.get("next"))) is not None:
+        return given
+    sender = urlsplit(request.headers.get("Referer", ""))
+    if sender.netloc == request.host:
+        return own_path(sender.path + (f"?{sender.query}" if sender.query else "")) or otherwise
+    return otherwise
+
+
+def own_path(text: str | None) -> str | None:
+    """`text` when it is a path on this site and nothing that a browser takes for another one."""
+    if not text or not text.startswith("/") or text.startswith(("//", "/\\")) or len(text) > 2000:
+        return None
+    return text if text.isprintable() and "\\" not in text else None
+
+
+# -- forms ---------------------------------------------------------------------------------------------------------
+
+
+def typed(*names: str) -> dict[str, str]:
+    """What was typed into these fields, line ends as we keep them."""
+    return {name: request.form.get(name, "").replace("\r\n", "\n") for name in names}
+
+
+def key() -> str:
+    """The idempotency key that the form carries, or a fresh one for a form without."""
+    return request.form.get("idempotency_key") or new_key()
+
+
+def attempt(act: Callable[[], Any], where: str, done: str = "") -> Response:
+    """Do something and go on to `where`; a refusal is said there, and nothing was changed."""
+    try:
+        act()
+    except (Unauthenticated, NotFound):
+        raise
+    except AppError as refused:
+        say(phrases.refusal(refused), "error")
+    else:
+        if done:
+            say(done)
+    return go(where)
+
+
+def acted(name: str, channel: str = "app", target: str | None = None) -> None:
+    """Count a deliberate act of this visitor."""
+    if deliberate():
+        find(MetricsService).act(current_actor(), name, channel, target)
+
+
+def refused(template: str, error: AppError, **context: Any) -> Response:
+    """A form again, with what is wrong and what was typed."""
+    errors = phrases.fields(error)
+    problem = None if errors else phrases.refusal(error)
+    return page(template, status_of(error), errors=errors, problem=problem, **context)
+
+
+def _error_page(status: int, body: dict[str, Any]) -> Response:
+    if status == 401 and request.method in ("GET", "HEAD", "POST"):
+        from web.pages.account import to_login
+
+        return to_login(here())
+    retry = body.get("retry_after")
+    try:
+        return page(
+            "error.html",
+            status,
+            status=status,
+            code=body["code"],
+            detail=phrases.problem(body["code"], body.get("detail"), body),
+            request_id=request_id.get(),
+            retry_after=max(1, round(retry)) if retry else None,
+        )
+    except Exception:  # the page of a failure must not fail as well
+        log.exception("the error page could not be drawn")
+        return Response(f"{status} {TITLES.get(status, 'Error')}\n", status, mimetype="text/plain")

@@ -15,7 +15,7 @@ from accounts.facts import (
     Unblocked,
     Unfollowed,
 )
-from accounts.schemas import AccountRef, Profile
+from accounts.schemas import AccountRef, ApplicationIn, Decision, Profile
 from accounts.service import AccountService, Session
 
 __all__ = [
@@ -24,12 +24,14 @@ __all__ = [
     "AccountService",
     "AccountSuspended",
     "Application",
+    "ApplicationIn",
     "ApplicationService",
     "Blocked",
     "CreatorApplied",
     "CreatorApproved",
     "CreatorRefused",
     "CreatorWithdrawn",
+    "Decision",
     "DeviceMerged",
     "Followed",
     "LoggedIn",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session as SqlSession
 
 from accounts import models
@@ -48,9 +49,13 @@ class AccountService:
 
     # -- who is there ---------------------------------------------------------------------------------------------
 
+    def hash_password(self, password: str) -> str:
+        """What `add` keeps of a password (argon2id, with a salt of its own each time)."""
+        return str(self._off_loop(_hasher.hash, password))
+
     def register(self, form: Registration, device_id: str | None = None, synthetic: bool = False) -> Session:
         """A new account, logged in. `account.handle_taken` when somebody has the handle."""
-        password_hash = str(self._off_loop(_hasher.hash, form.password))
+        password_hash = self.hash_password(form.password)
         return self.db.write(lambda tx: self._register(tx, form, password_hash, device_id, synthetic))
 
     def _register(
@@ -281,6 +286,18 @@ class AccountService:
         if insert_ignore(tx.session, models.Follow.__table__, row):
             self._count(tx, follower_id, followee_id, 1)
             tx.record(Followed(follower_id, followee_id))
+
+    def add_follows(self, tx: Write, pairs: Sequence[tuple[str, str]]) -> None:
+        """Many new follows (follower, followee) inside a larger write, counters as after `add_follow` for each."""
+        rows = [{"follower_id": one, "followee_id": other, "created_at": tx.now} for one, other in pairs]
+        tx.session.execute(insert(models.Follow.__table__), rows)  # type: ignore[arg-type]
+        account: Any = models.Account.__table__
+        for counter, ids in (("following", [one for one, _ in pairs]), ("followers", [other for _, other in pairs])):
+            more = {counter: account.c[counter] + bindparam("change")}
+            counted = update(account).where(account.c.id == bindparam("account")).values(more)
+            tx.session.execute(counted, [{"account": id, "change": n} for id, n in sorted(Counter(ids).items())])
+        for one, other in pairs:
+            tx.record(Followed(one, other))
 
     def unfollow(self, actor: Actor, account_id: str) -> Relation:
         """Stop following; not following is no error."""

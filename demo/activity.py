@@ -80,6 +80,7 @@ class _Crowd:
         self.people = accounts + [f"device:{n}" for n in range(1, DEVICES + 1)]
         rng.shuffle(self.people)
         self.habit = [0.15 + rng.paretovariate(1.6) for _ in self.people]
+        self.scale = plan.scale
         self.notes = plan.notes
         self.times = [note.published_at for note in plan.notes]
         self.weights = list(accumulate(_appeal(note) for note in plan.notes))
@@ -94,7 +95,7 @@ class _Crowd:
 
     def day(self, day: date, index: int) -> Day:
         rng, self.events, self.orders = self.rng, [], []
-        active = self._active(_audience(rng, day, index))
+        active = self._active(round(_audience(rng, day, index) * self.scale))
         for person in active:
             for _ in range(1 if rng.random() < 0.8 else 2):
                 self._visit(person, moment(rng, day), day)
@@ -121,6 +122,8 @@ class _Crowd:
             at -= timedelta(minutes=25)
         self._did(at, person, "app.opened", "app", "")
         placement = rng.choices(("feed", "search", "following", "profile", "room"), (58, 16, 14, 8, 4))[0]
+        if placement == "following" and person.startswith("device:"):  # who has no account follows nobody
+            placement = "feed"
         if placement == "room":
             at = self._later(at)
             return self._did(at, person, "room.joined", "room", self.room.key)
@@ -145,7 +148,7 @@ class _Crowd:
         at = self._later(at)
         self._did(at, person, "note.viewed", placement, note.key, position)
         for name, share in (("note.liked", 0.055), ("note.saved", 0.032)):
-            if rng.random() < min(0.6, 0.05 + pull * share):
+            if not person.startswith("device:") and rng.random() < min(0.6, 0.05 + pull * share):
                 at = self._later(at)
                 self._did(at, person, name, "note", note.key)
         if note.products and rng.random() < 0.3:

@@ -130,7 +130,8 @@ class Room:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything the demo holds before its 30 days of activity (:func:`demo.activity.activity`)."""
+    """Everything the demo holds before its 30 days of activity (:func:`demo.activity.activity`), whose number of active
+    people ``scale`` multiplies."""
 
     seed: int
     today: date
@@ -141,6 +142,7 @@ class Plan:
     comments: tuple[Comment, ...]
     reports: tuple[Report, ...]
     rooms: tuple[Room, ...]
+    scale: float = 1.0
 
     def counts(self) -> dict[str, int]:
         """How many of each, for progress and for the load's own check."""

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +122,19 @@ class FakePayments:
     def pay(self, intent_id: str) -> Webhook:
         """The payer pays; a second time changes nothing. Like a real provider it takes money for a closed order."""
         return self._settle(intent_id, PAID, "payment.succeeded")
+
+    def record_paid(self, orders: Iterable[tuple[str, int, str]]) -> list[str]:
+        """Payments that were made and reported in the past (reference, amount, currency), as `create` with the key
+        `order:REFERENCE` and `pay` would have left them, in one commit; their ids. For loading a history.
+        """
+        rows = [(self._derive("pay", f"order:{ref}"), f"order:{ref}", ref, amount, cur) for ref, amount, cur in orders]
+        with self._writing() as tx:
+            tx.executemany(
+                "INSERT INTO intent (id, key, reference, amount, currency, status) VALUES (?, ?, ?, ?, ?, 'paid')"
+                " ON CONFLICT DO NOTHING",
+                rows,
+            )
+        return [row[0] for row in rows]
 
     def fail(self, intent_id: str) -> Webhook:
         """The payer's bank refuses; may be tried again. Raises `Conflict` when paid already."""

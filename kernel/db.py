@@ -154,6 +154,16 @@ def upsert(
     )
 
 
+def upsert_many(session: Session, table: Any, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
+    """INSERT .. ON CONFLICT (key) DO UPDATE for many rows: each takes its own values. No key may come twice."""
+    if not rows:
+        return
+    insert = _insert(session)(table)
+    change = {name: insert.excluded[name] for name in rows[0] if name not in key}
+    statement = insert.on_conflict_do_update(index_elements=list(key), set_=change)
+    session.execute(statement, [dict(row) for row in rows])
+
+
 def _insert(session: Session) -> Any:
     return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
 

@@ -35,6 +35,12 @@ class Screening:
         self.db.write(lambda tx: self.note(tx, subject, verdict))
         return verdict.verdict
 
+    def screen_within(self, tx: Write, subject: Subject) -> str:
+        """`screen` inside a larger write; the verdict."""
+        verdict = rules.judge(subject.text)
+        self.note(tx, subject, verdict)
+        return verdict.verdict
+
     def note(self, tx: Write, subject: Subject, verdict: rules.Verdict) -> None:
         """The part of `screen` inside a commit, for those who write many at once."""
         row = {

@@ -22,6 +22,7 @@ from notes.facts import (
     NoteUnsaved,
 )
 from notes.gate import Clearance, Listings, ProductGate
+from notes.marks import Mark
 from notes.media import Kept, MediaService
 from notes.schemas import (
     CardPage,
@@ -58,6 +59,7 @@ __all__ = [
     "ImageIn",
     "Kept",
     "Listings",
+    "Mark",
     "Marks",
     "MediaService",
     "MyNote",

@@ -33,6 +33,11 @@ class Kept:
     small: tuple[str, int, int]
     bytes: int
 
+    def cover(self, alt: str = "") -> Cover:
+        """The small rendering as cards show it."""
+        name, width, height = self.small
+        return Cover(url=url(name), width=width, height=height, alt=alt)
+
 
 class MediaService:
     """`off_loop` runs decoding and encoding (0.1 to 1 s each) where it does not stop everybody else."""
@@ -62,6 +67,11 @@ class MediaService:
         large = self._put(renderings.large)
         small = large if renderings.small is renderings.large else self._put(renderings.small)
         return Kept(large, small, len(renderings.large.data))
+
+    def keep_drawn(self, webp: bytes, width: int, height: int) -> Kept:
+        """Keep a picture that the house drew itself, as it is: one small WebP without metadata. Uploads go through `keep`."""
+        drawn = self._put(Rendering(webp, width, height))
+        return Kept(drawn, drawn, len(webp))
 
     def add(self, tx: Write, owner_id: str, kept: Kept) -> str:
         """Write what `keep` kept as an account's upload inside a larger write; its id."""

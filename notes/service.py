@@ -85,6 +85,11 @@ class NoteService(NoteLists):
 
         return self.db.write(once(actor, key, f"notes.submit:{note_id}", {}, write))
 
+    def hand_in(self, tx: Write, note_id: str) -> None:
+        """Submit a draft inside a larger write, whose caller has asked the gate. Raises `note.not_a_draft`, `note.empty`."""
+        note, version = self._lock(tx, note_id)
+        review.submit(tx, note, version)
+
     def delete(self, actor: Actor, note_id: str) -> None:
         """The author deletes a note, in whatever state it is."""
         self._own(actor, note_id)

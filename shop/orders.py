@@ -163,29 +163,33 @@ class OrderService:
 
     def close_due(self, order_id: str) -> bool:
         """Close an order whose `pay_by` has passed and which is not paid; whether this call did it."""
+        return self.db.write(lambda tx: self.close_within(tx, order_id))
 
-        def write(tx: Write) -> bool:
-            order = tx.session.execute(_ORDER, {"order_id": order_id}).one()
-            if order.pay_by > tx.now or not _turn(tx, Order, order_id, ("placed",), status="closed", ended_at=tx.now):
-                return False
-            self._give_back(tx, order, stock.RELEASED)
-            _unpaid_no_more(tx, order.buyer_id)
-            tx.record(OrderClosed(order_id, order.buyer_id))
-            return True
-
-        return self.db.write(write)
+    def close_within(self, tx: Write, order_id: str) -> bool:
+        """`close_due` inside a larger write."""
+        order = tx.session.execute(_ORDER, {"order_id": order_id}).one()
+        if order.pay_by > tx.now or not _turn(tx, Order, order_id, ("placed",), status="closed", ended_at=tx.now):
+            return False
+        self._give_back(tx, order, stock.RELEASED)
+        _unpaid_no_more(tx, order.buyer_id)
+        tx.record(OrderClosed(order_id, order.buyer_id))
+        return True
 
     def cancel(self, actor: Actor, order_id: str, key: str) -> Answer:
         """Cancel before shipping; what was paid is refunded at once. `order.not_cancellable` when it has ended."""
         buyer = actor.require_account()
 
         def write(tx: Write) -> dict[str, Any]:
-            order = _own(tx.session, order_id, buyer)
-            refund = self._end(tx, order)
-            tx.record(OrderCancelled(order_id, buyer))
+            refund = self.cancel_within(tx, buyer, order_id)
             return Cancelled(order=order_id, status="cancelled", refund=refund).model_dump()
 
         return self.db.write(once(actor, key, f"orders.cancel:{order_id}", {}, write))
+
+    def cancel_within(self, tx: Write, buyer: str, order_id: str) -> bool:
+        """`cancel` inside a larger write; whether money goes back."""
+        refund = self._end(tx, _own(tx.session, order_id, buyer))
+        tx.record(OrderCancelled(order_id, buyer))
+        return refund
 
     def _end(self, tx: Write, order: Row[Any]) -> bool:
         """Cancel an unpaid or a paid order; whether money goes back."""

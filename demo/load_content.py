@@ -1,0 +1,102 @@
+"""Products with their stock, notes through screening, comments, reports."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from demo.content import Comment, Note, Product
+from demo.writer import Writer
+from feed import Act
+from kernel.db import Write, in_chunks
+from moderation import ReportIn, Subject
+from notes import ImageIn, NoteDraft
+from shop import Cover, MoneyIn, ProductIn, SkuIn
+
+PRODUCTS, NOTES, COMMENTS = "products", "notes", "comments and reports"
+CURRENCY: Final = "CNY"
+_SERVED = ("approve", "limit")
+
+
+def write_products(w: Writer) -> None:
+    """Merchants list their goods on the eve of the 30 days; the first stock is received with them."""
+
+    def add(tx: Write, product: Product) -> None:
+        merchant = w.people[product.merchant]
+        w.products[product.key] = w.services.products.add_product(tx, merchant, _listing(w, product))
+
+    w.progress.begin(PRODUCTS, len(w.plan.products))
+    w.write_each(PRODUCTS, w.plan.products, lambda product: w.before_all(hours=12), add, size=50)
+    skus = w.services.products.sku_ids(list(w.products.values()))
+    for product in w.plan.products:
+        ids = skus[w.products[product.key]]
+        w.skus |= {sku.key: sku_id for sku, sku_id in zip(product.skus, ids, strict=True)}
+
+
+def _listing(w: Writer, product: Product) -> ProductIn:
+    cover = w.pictures[product.key].cover(product.title)
+    return ProductIn(
+        title=product.title,
+        description=product.description,
+        category=product.category,
+        cover=Cover(**cover.model_dump()),
+        skus=[
+            SkuIn(name=sku.size, price=MoneyIn(amount=sku.price, currency=CURRENCY), stock=sku.stock)
+            for sku in product.skus
+        ],
+    )
+
+
+def write_notes(w: Writer) -> None:
+    """Each note is drafted, handed in and screened at its time; what is served becomes a candidate of the feed."""
+    deepest = {p.key: w.skus[max(p.skus, key=lambda sku: sku.stock).key] for p in w.plan.products}
+
+    @cache
+    def disclosure(author: str, sku_ids: tuple[str, ...]) -> str | None:
+        return w.services.gate.clear(author, sku_ids).require()
+
+    def publish(tx: Write, note: Note) -> None:
+        author, sku_ids = w.people[note.author], tuple(deepest[key] for key in note.products)
+        image = w.services.media.add(tx, author, w.pictures[note.key])
+        draft = NoteDraft(
+            title=note.title,
+            text=note.text,
+            topics=list(note.topics),
+            images=[ImageIn(media=image, alt=note.alt)],
+            products=list(sku_ids),
+        )
+        note_id = w.services.notes.add(tx, author, draft, disclosure(author, sku_ids))
+        w.services.notes.hand_in(tx, note_id)
+        words = "\n".join([draft.title, draft.text, *draft.topics])
+        verdict = w.services.screening.screen_within(tx, Subject("note", note_id, 1, author, words))
+        if verdict in _SERVED:
+            w.notes[note.key] = note_id
+        if verdict == "limit":
+            w.limited.add(note.key)
+
+    w.progress.begin(NOTES, len(w.plan.notes))
+    w.write_each(NOTES, w.plan.notes, lambda note: note.published_at, publish, size=50)
+    for ids in in_chunks(list(w.notes.values()), 200):
+        w.services.candidates.refresh(ids)
+
+
+def write_talk(w: Writer) -> None:
+    """Comments, screened as they are written, and what people report."""
+    comments = [comment for comment in w.plan.comments if comment.note in w.notes]
+
+    def say(tx: Write, comment: Comment) -> None:
+        author, note_id = w.people[comment.author], w.notes[comment.note]
+        row = w.services.notes.book.add(tx, note_id, author, comment.text)
+        w.services.screening.screen_within(tx, Subject("comment", row.id, 1, author, comment.text))
+
+    w.progress.begin(COMMENTS, len(comments) + len(w.plan.reports))
+    w.write_each(COMMENTS, comments, lambda comment: comment.at, say)
+    acts = [Act(c.at, w.people[c.author], w.notes[c.note], "commented") for c in comments]
+    w.db.write(lambda tx: w.services.candidates.absorb(tx, acts))
+    for report in w.plan.reports:
+        if report.target in w.notes:
+            w.clock.move_to(report.at)
+            target = {"kind": "note", "id": w.notes[report.target]}
+            form = ReportIn.model_validate({"target": target, "reason": report.reason, "text": report.text})
+            w.services.moderation.report(w.actor(report.reporter), form)
+        w.progress.step(COMMENTS)

@@ -1,4 +1,4 @@
-"""What the API says agrees with what its OpenAPI document says: asked of every answer that a test gets."""
+"""What the API answers agrees with what its documents say: asked of every answer and frame that a test gets."""
 
 from __future__ import annotations
 
@@ -68,6 +68,26 @@ def check(app: Flask, method: str, path: str, response: TestResponse) -> None:
         _fits(answer["content"]["application/json"]["schema"]["$ref"], response, said)
     else:
         assert response.get_data() == b"", said
+
+
+@functools.cache
+def _frames() -> dict[str, Any]:
+    from web import asyncapi
+
+    return asyncapi.document()
+
+
+@functools.cache
+def _frame(name: str) -> Draft202012Validator:
+    components = _frames()["components"]
+    return Draft202012Validator({**components["messages"][name]["payload"], "components": components})
+
+
+def check_frame(name: str, data: Any) -> None:
+    """Assert that a frame from the server, or an ack (`room.join.ack`), has the shape that AsyncAPI promises."""
+    if name in _frames()["components"]["messages"]:
+        wrong = next(_frame(name).iter_errors(data), None)
+        assert wrong is None, f"{name} {data}: {wrong.message[:300] if wrong else ''}"
 
 
 def _fits(reference: str, response: TestResponse, said: str) -> None:

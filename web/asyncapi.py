@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
-
 from live import frames
+from web.openapi import Pair, shapes
 from web.sockets import Auth
 
-Named = dict[Any, str]
-_REF = "#/components/schemas/{model}"
-_PROBLEM = {
+Schema = dict[str, Any]
+_PROBLEM: Schema = {
     "type": "object",
     "required": ["code", "detail"],
     "properties": {
@@ -21,19 +18,23 @@ _PROBLEM = {
         "errors": {"type": "array", "items": {"type": "object"}},
     },
 }
+_REFUSED: Schema = {
+    "type": "object",
+    "required": ["ok", "problem"],
+    "properties": {"ok": {"const": False}, "problem": {"$ref": "#/components/schemas/Problem"}},
+}
 
 
 def document() -> dict[str, Any]:
     """The socket interface as an AsyncAPI 3.0 document."""
-    models: list[type[BaseModel]] = [Auth]
-    models += [frame.body for frame in (*frames.IN.values(), *frames.OUT.values())]
-    models += [f.ack for f in frames.IN.values() if f.ack is not None]
-    unique = sorted(set(models), key=lambda model: (model.__module__, model.__name__))
-    references, schemas = models_json_schema([(model, "serialization") for model in unique], ref_template=_REF)
-    named: Named = {model: reference["$ref"] for (model, _), reference in references.items()}
-    taken = {name: _message(name, frame, named) for name, frame in frames.IN.items()}
-    sent = {name: _message(name, frame, named) for name, frame in frames.OUT.items()}
-    acks = {f"{name}.ack": _ack(name, frame, named) for name, frame in frames.IN.items()}
+    named, schemas = shapes(sorted(_models(), key=lambda pair: (pair[0].__module__, pair[0].__name__, pair[1])))
+    defined = schemas["$defs"]
+    taken = {n: _message(n, f, named[f.body, "validation"]) for n, f in frames.IN.items()}
+    sent = {n: _message(n, f, named[f.body, "serialization"]) for n, f in frames.OUT.items()}
+    acks = {
+        f"{n}.ack": _ack(n, {} if f.ack is None else defined[named[f.ack, "validation"].rpartition("/")[2]])
+        for n, f in frames.IN.items()
+    }
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Offshelf live rooms", "version": "1", "description": "Socket.IO, namespace /live."},
@@ -49,29 +50,31 @@ def document() -> dict[str, Any]:
             **{_operation_id(name): _receive(name) for name in taken},
             **{_operation_id(name): _send(name) for name in sent},
         },
-        "components": {
-            "messages": {**taken, **sent, **acks},
-            "schemas": {"Problem": _PROBLEM, **schemas.get("$defs", {})},
-        },
+        "components": {"messages": {**taken, **sent, **acks}, "schemas": {"Problem": _PROBLEM, **defined}},
     }
 
 
-def _message(name: str, frame: frames.Frame, named: Named) -> dict[str, Any]:
-    return {"name": name, "summary": frame.summary, "payload": {"$ref": named[frame.body]}}
+def _models() -> set[Pair]:
+    """What comes in, and acks with the fields that may be absent, as validated; what goes out, as written."""
+    found: set[Pair] = {(Auth, "validation")}
+    found |= {(frame.body, "validation") for frame in frames.IN.values()}
+    found |= {(frame.ack, "validation") for frame in frames.IN.values() if frame.ack is not None}
+    return found | {(frame.body, "serialization") for frame in frames.OUT.values()}
 
 
-def _ack(name: str, frame: frames.Frame, named: Named) -> dict[str, Any]:
-    done: dict[str, Any] = {"type": "object", "required": ["ok"], "properties": {"ok": {"const": True}}}
-    refused = {
+def _message(name: str, frame: frames.Frame, reference: str) -> dict[str, Any]:
+    return {"name": name, "summary": frame.summary, "payload": {"$ref": reference}}
+
+
+def _ack(name: str, shape: Schema) -> dict[str, Any]:
+    """`ok` stands among the fields of the answer: the shape closes itself, so it is written out with `ok` in it."""
+    done = {
         "type": "object",
-        "required": ["ok", "problem"],
-        "properties": {"ok": {"const": False}, "problem": {"$ref": _REF.format(model="Problem")}},
+        "required": ["ok", *shape.get("required", [])],
+        "properties": {"ok": {"const": True}, **shape.get("properties", {})},
+        "additionalProperties": False,
     }
-    # beside, not within: the shapes close themselves, and `ok` is not theirs
-    if frame.ack is not None:
-        done["description"] = f"`ok` and the fields of {frame.ack.__name__}"
-        done["x-fields"] = {"$ref": named[frame.ack]}
-    return {"name": f"{name}.ack", "payload": {"oneOf": [done, refused]}}
+    return {"name": f"{name}.ack", "payload": {"oneOf": [done, _REFUSED]}}
 
 
 def _receive(name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from socketio.exceptions import ConnectionError as Refused
 
 from kernel.idempotency import new_key
 from live import state as states
+from tests import agreement
 
 NOBODY = "room_" + "0" * 26
 PATIENCE = 10.0
@@ -93,10 +94,14 @@ class Viewer:
         self.heard.setdefault(event, queue.Queue()).put(data)
 
     def ask(self, event: str, data: Any = None) -> Any:
-        return self.client.call(event, data, namespace="/live", timeout=PATIENCE)
+        ack = self.client.call(event, data, namespace="/live", timeout=PATIENCE)
+        agreement.check_frame(f"{event}.ack", ack)
+        return ack
 
     def next(self, event: str = "room.event") -> Any:
-        return self.heard.setdefault(event, queue.Queue()).get(timeout=PATIENCE)
+        data = self.heard.setdefault(event, queue.Queue()).get(timeout=PATIENCE)
+        agreement.check_frame(event, data)
+        return data
 
     def until(self, wanted: Callable[[Any], bool], event: str = "room.event") -> list[Any]:
         """What comes in up to and with the first that is wanted."""

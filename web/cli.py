@@ -65,15 +65,11 @@ def serve(host: str | None, port: int | None) -> None:
 def demo(host: str | None, port: int | None, reset: bool, load_only: bool) -> None:
     """Load the demo community unless it is there, then serve it."""
     settings = settings_of(host=host, port=port, demo=True)
-    from web.process import ready_demo
+    from web.process import ready_demo, serve_anew
 
-    ready_demo(settings, reset)
-    if load_only:
-        return
-    _patched()
-    from web.process import run
-
-    run(settings)
+    ready_demo(settings, reset, serves=not load_only)
+    if not load_only:
+        serve_anew(settings)
 
 
 @offshelf.command()

@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,7 @@ def run(settings: Settings) -> None:
         _serve(settings, listener, closing)
 
 
-def _serve(settings: Settings, listener: object, closing: contextlib.ExitStack) -> None:
+def _serve(settings: Settings, listener: socket.socket, closing: contextlib.ExitStack) -> None:
     import gevent
     from gevent.event import Event
 
@@ -85,9 +86,7 @@ def _serve(settings: Settings, listener: object, closing: contextlib.ExitStack) 
     log.info("stopping")
 
 
-def _listen(settings: Settings) -> object:
-    import socket
-
+def _listen(settings: Settings) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -103,13 +102,29 @@ def _listen(settings: Settings) -> object:
     return listener
 
 
-def ready_demo(settings: Settings, reset: bool) -> None:
-    """See that the encoder is exported and the demo is loaded whole; an interrupted load starts over by itself."""
+def serve_anew(settings: Settings) -> None:
+    """Become `offshelf serve` with these settings: what loading brought into memory is gone, and gevent patches first."""
+    os.environ["OFFSHELF_DEMO"] = "true"
+    where = ["--host", settings.host, "--port", str(settings.port)]
+    os.execv(sys.executable, [sys.executable, "-m", "web.cli", "serve", *where])
+
+
+def ready_demo(settings: Settings, reset: bool, serves: bool = True) -> None:
+    """See that the encoder is exported and the demo is loaded whole; an interrupted load starts over by itself.
+
+    A taken port is said before the minutes of loading, not after.
+    """
+    if serves:
+        _listen(settings).close()
     with data_folder(settings) as data:
         loading, loaded = data / "demo.loading", data / "demo.loaded"
+        if not loading.exists() and not loaded.exists() and (data / "offshelf.db").exists():
+            raise SettingError(
+                f"OFFSHELF_DATA {data} holds data that is not the demo's; name another folder for the demo."
+            )
         if reset or loading.exists() or not loaded.exists():
-            _wipe(data)
             loading.touch()
+            _wipe(data)
             export_encoder(settings)
             _load(settings)
             loaded.touch()
@@ -130,7 +145,7 @@ def _wipe(data: Path) -> None:
     """Delete what a load makes; the exported encoder, the lock and anything foreign stay."""
     for name in ("media", "index", "live", "kv"):
         shutil.rmtree(data / name, ignore_errors=True)
-    for pattern in ("offshelf.db*", "payments.db*", "demo.load*"):
+    for pattern in ("offshelf.db*", "payments.db*", "demo.loaded"):
         for path in data.glob(pattern):
             path.unlink()
 

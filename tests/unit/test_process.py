@@ -1,0 +1,66 @@
+"""The process: its folder, its port, and what `offshelf demo` may delete."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kernel.config import Settings, read_settings
+from kernel.errors import SettingError
+from web.process import data_folder, ready_demo
+
+
+def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    with data_folder(settings):
+        code = f"from kernel.config import Settings; from web.process import data_folder\nwith data_folder(Settings(data={str(tmp_path)!r})): pass"
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "is in use by process" in other.stderr
+    with data_folder(settings):
+        pass
+
+
+def test_the_demo_never_deletes_what_is_not_the_demos(tmp_path: Path) -> None:
+    database = tmp_path / "offshelf.db"
+    database.write_text("somebody's shop")
+    for reset in (False, True):
+        with pytest.raises(SettingError, match="not the demo's"):
+            ready_demo(Settings(data=tmp_path, encoder="hash"), reset, serves=False)
+    assert database.read_text() == "somebody's shop"
+
+
+def test_a_taken_port_is_said_before_the_demo_is_loaded(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SettingError, match="is taken"):
+            ready_demo(Settings(data=tmp_path, port=taken.getsockname()[1]), reset=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OFFSHELF_PORT", "abc", "OFFSHELF_PORT is 'abc'"),
+        ("OFFSHELF_PORT", "70000", "OFFSHELF_PORT"),
+        ("OFFSHELF_TIME_ZONE", "Asia/Atlantis", "tz database"),
+        ("OFFSHELF_CURRENCY", "XXX", "CNY, USD, EUR or JPY"),
+        ("OFFSHELF_DATABASE_URL", "mysql://x", "postgresql://"),
+        ("OFFSHELF_SECRET", "short", "32 characters"),
+        ("OFFSHELF_DATABSE_URL", "x", "is not a setting"),
+    ],
+)
+def test_a_wrong_setting_names_its_variable_and_what_it_accepts(variable: str, value: str, said: str) -> None:
+    with pytest.raises(SettingError, match=said.replace("(", r"\(")) as error:
+        read_settings({variable: value})
+    assert variable in str(error.value)
+    assert variable != "OFFSHELF_SECRET" or value not in str(error.value)
+
+
+def test_options_win_over_the_environment() -> None:
+    assert read_settings({"OFFSHELF_PORT": "81"}, port=82).port == 82
+    assert read_settings({"OFFSHELF_PORT": "81"}, port=None).port == 81

@@ -27,8 +27,9 @@ from kernel.policy import Policies
 from live import RoomService
 from notes import NoteService
 
-ROOM_QUALITY = 0.6
-"""A live room's prior on the shared scale until its own responses say more."""
+ROOM_QUALITY = 0.95
+"""A live room's prior on the shared scale until its own responses say more: beside the best notes, for it can be seen
+only now. Among a thousand notes of which half score above .7, a prior of .6 put it hundreds of cards down."""
 
 
 MOST_ROOMS = 200

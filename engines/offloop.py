@@ -15,7 +15,12 @@ def off_loop(fn: Callable[..., T], *args: Any) -> T:
     hub = _hub()
     if hub is None:
         return fn(*args)
-    result: T = hub.threadpool.apply(fn, args)
+    work = hub.threadpool.spawn(fn, *args)
+    try:
+        result: T = work.get()
+    except BaseException:
+        work.wait()  # whoever is killed meanwhile does not leave a thread alone with what it works on
+        raise
     return result
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -25,6 +26,15 @@ from kernel.ports import Clock
 log = logging.getLogger("offshelf.sql")
 T = TypeVar("T")
 MAX_GROUP = 64
+
+
+class _Here(threading.local):
+    """Whether this thread (or greenlet) is inside the `fn` of a write."""
+
+    writing = False
+
+
+_here = _Here()
 
 
 class _Pending(Generic[T]):
@@ -58,6 +68,7 @@ class SqliteDatabase:
         self._pending: deque[_Pending[Any]] = deque()
 
     def write(self, fn: Callable[[Write], T]) -> T:
+        _refuse_nested()
         pending = _Pending(fn)
         self._pending.append(pending)
         while not pending.done:
@@ -70,18 +81,22 @@ class SqliteDatabase:
 
     def _run_group(self) -> None:
         group = [self._pending.popleft() for _ in range(min(MAX_GROUP, len(self._pending)))]
+        durable: list[bool] = []
         try:
             with self._writer.connect() as connection:
                 transaction = connection.begin()
                 for pending in group:
                     self._run_one(connection, pending)
-                off_loop(transaction.commit)
+                off_loop(_commit, transaction, durable)
+        except (DBAPIError, PoolTimeout) as error:
+            _fail(group, _unavailable(error))
+        except Exception as error:
+            _fail(group, error)
         except BaseException as error:
-            failure = error if not isinstance(error, DBAPIError) else _unavailable(error)
-            for pending in group:
-                pending.error = failure
-            if not isinstance(error, Exception):
-                raise
+            # Whoever is killed while it has the turn takes nobody along: the others' writes stand, or fail by name.
+            if not durable:
+                _fail(group, _unavailable(error))
+            raise
         finally:
             for pending in group:
                 pending.done = True
@@ -92,7 +107,7 @@ class SqliteDatabase:
         ) as session:
             try:
                 pending.write = Write(session, self.clock.now(), self.reactions, JobRow.__table__, pending.request_id)
-                pending.value = pending.fn(pending.write)
+                pending.value = _call(pending.fn, pending.write)
                 pending.write.finish()
                 session.commit()
             except Exception as error:
@@ -101,8 +116,11 @@ class SqliteDatabase:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        with Session(self._readers, expire_on_commit=False) as session:
-            yield session
+        try:
+            with Session(self._readers, expire_on_commit=False) as session:
+                yield session
+        except PoolTimeout as error:
+            raise _unavailable(error) from error
 
     def ping(self) -> None:
         with self.read() as session:
@@ -130,9 +148,10 @@ class PostgresDatabase:
             pool_timeout=10,
             connect_args={"connect_timeout": 5},
         )
-        self._readers = self.engine.execution_options(postgresql_readonly=True)
+        self._readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def write(self, fn: Callable[[Write], T]) -> T:
+        _refuse_nested()
         for attempt in range(self.ATTEMPTS):
             try:
                 value, write = self._once(fn)
@@ -140,6 +159,8 @@ class PostgresDatabase:
                 retry = getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
                 if not retry or attempt == self.ATTEMPTS - 1:
                     raise _unavailable(error) from error
+            except PoolTimeout as error:
+                raise _unavailable(error) from error
             else:
                 _after_commit(self, write)
                 return value
@@ -148,7 +169,7 @@ class PostgresDatabase:
     def _once(self, fn: Callable[[Write], T]) -> tuple[T, Write]:
         with Session(self.engine, expire_on_commit=False) as session:
             write = Write(session, self.clock.now(), self.reactions, JobRow.__table__, request_id.get())
-            value = fn(write)
+            value = _call(fn, write)
             write.finish()
             session.commit()
             return value, write
@@ -158,7 +179,7 @@ class PostgresDatabase:
         try:
             with Session(self._readers, expire_on_commit=False) as session:
                 yield session
-        except OperationalError as error:
+        except (OperationalError, PoolTimeout) as error:
             raise _unavailable(error) from error
 
     def ping(self) -> None:
@@ -181,14 +202,37 @@ def open_database(url: str, clock: Clock) -> AnyDatabase:
     raise SettingError("OFFSHELF_DATABASE_URL takes sqlite:///PATH or postgresql://USER@HOST/NAME.")
 
 
+def _call(fn: Callable[[Write], T], write: Write) -> T:
+    _here.writing = True
+    try:
+        return fn(write)
+    finally:
+        _here.writing = False
+
+
+def _refuse_nested() -> None:
+    if _here.writing:
+        raise RuntimeError("A write was asked for inside another; it would wait for itself. Use the `tx` at hand.")
+
+
+def _commit(transaction: RootTransaction, durable: list[bool]) -> None:
+    transaction.commit()
+    durable.append(True)
+
+
+def _fail(group: list[_Pending[Any]], error: BaseException) -> None:
+    for pending in group:
+        pending.error = error
+
+
 def _after_commit(db: AnyDatabase, write: Write) -> None:
     if write.jobs:
         db.on_jobs()
     tell(write.facts, db.reactions)
 
 
-def _unavailable(error: DBAPIError) -> Unavailable:
-    log.error("the database does not answer: %s", error.orig)
+def _unavailable(error: BaseException) -> Unavailable:
+    log.error("the database does not answer: %r", getattr(error, "orig", error))
     return Unavailable(
         "database.unavailable", "The database does not answer at the moment; nothing was changed.", retry_after=2
     )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from accounts.models import Account
+from engines.sql import _Pending
 from kernel.db import Write, insert_ignore, upsert
+from kernel.errors import Unavailable
 from kernel.facts import Fact, Later, Reaction
 from kernel.jobs import JobRow
 from tests.house import House
@@ -81,7 +87,9 @@ def test_many_writers_at_once_lose_nothing_and_double_nothing(any_house: House) 
 
     def count(number: int) -> None:
         def write(tx: Write) -> None:
-            tx.session.execute(update(Account).where(Account.handle == "handle0").values(followers=Account.followers + 1))
+            tx.session.execute(
+                update(Account).where(Account.handle == "handle0").values(followers=Account.followers + 1)
+            )
             if number % 4 == 0:
                 raise Refused
 
@@ -140,7 +148,11 @@ def test_insert_ignore_says_how_many_were_new(any_house: House) -> None:
     def write(tx: Write) -> tuple[int, int, int]:
         table = Account.__table__
         first = insert_ignore(tx.session, table, row(1))
-        return first, insert_ignore(tx.session, table, row(1)), insert_ignore(tx.session, table, [row(1), row(2), row(3)])
+        return (
+            first,
+            insert_ignore(tx.session, table, row(1)),
+            insert_ignore(tx.session, table, [row(1), row(2), row(3)]),
+        )
 
     assert any_house.engines.db.write(write) == (1, 0, 2)
 
@@ -180,3 +192,96 @@ def test_a_naive_time_has_no_place(any_house: House) -> None:
     with pytest.raises(Exception, match="naive"):
         any_house.engines.db.write(write)
     assert handles(any_house) == set()
+
+
+def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(any_house: House) -> None:
+    db = any_house.engines.db
+    with pytest.raises(RuntimeError, match="inside another"):
+        db.write(lambda tx: db.write(add(1)))
+    db.write(add(2))
+    assert handles(any_house) == {"handle2"}
+
+
+def test_a_write_after_a_commit_is_no_nested_one(any_house: House) -> None:
+    db = any_house.engines.db
+    react(any_house, Reaction(now=[lambda fact: db.write(add(2)) and None]))
+    db.write(lambda tx: tx.record(Happened("x")))
+    assert handles(any_house) == {"handle2"}
+
+
+class Killed(BaseException):
+    """What a greenlet that is killed, or Ctrl-C, raises."""
+
+
+def test_who_is_killed_with_the_turn_takes_nobody_along(house: House) -> None:
+    def killed(tx: Write) -> None:
+        raise Killed
+
+    db: Any = house.engines.db
+    other = _Pending(add(1))
+    db._pending.append(other)
+    with pytest.raises(Killed):
+        db.write(killed)
+    assert other.done
+    assert isinstance(other.error, Unavailable)
+    db.write(add(2))
+    assert handles(house) == {"handle2"}
+
+
+_KILLED_WHILE_IT_COMMITS = """
+from gevent import monkey; monkey.patch_all()
+import gevent, os, sys
+from engines import sql
+from kernel.clock import SystemClock
+from kernel.db import Base
+import kernel.idempotency
+
+db = sql.open_database("sqlite:///" + sys.argv[1], SystemClock())
+with db._writer.begin() as connection:
+    Base.metadata.create_all(connection)
+off_loop, called, (asked, answer) = sql.off_loop, [], os.pipe()
+read = monkey.get_original("os", "read")
+def held(commit, *args):
+    called.append(commit)
+    return off_loop(lambda: read(asked, 1) and commit(*args))
+sql.off_loop = held
+leader = gevent.spawn(db.write, lambda tx: tx.enqueue("leader", {}))
+other = gevent.spawn(db.write, lambda tx: tx.enqueue("other", {}) or "told")
+while not called and not leader.dead:
+    gevent.sleep(0)
+leader.kill(block=False)
+gevent.sleep(0)
+sql.off_loop = off_loop
+monkey.get_original("os", "write")(answer, b".")
+leader.join(timeout=5)
+print(other.get(timeout=5), isinstance(leader.value, gevent.GreenletExit))
+with db.read() as session:
+    print(sorted(session.scalars(sql.text("SELECT name FROM jobs"))))
+"""
+
+
+def test_a_commit_goes_on_when_its_leader_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _KILLED_WHILE_IT_COMMITS, str(tmp_path / "test.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split("\n")[:2] == ["told True", "['leader', 'other']"], done.stderr
+
+
+def test_a_reader_sees_one_moment(any_house: House) -> None:
+    any_house.engines.db.write(add(1))
+    with any_house.engines.db.read() as session:
+        before = session.scalars(select(Account.handle)).all()
+        any_house.engines.db.write(add(2))
+        assert session.scalars(select(Account.handle)).all() == before
+
+
+def test_too_many_readers_are_told_to_come_again(any_house: House) -> None:
+    db: Any = any_house.engines.db
+    db._readers.pool._timeout = 0.01
+    with pytest.raises(Unavailable):
+        _read_at_once(db, 40)
+
+
+def _read_at_once(db: Any, readers: int) -> None:
+    with ExitStack() as held:
+        for _ in range(readers):
+            held.enter_context(db.read()).scalar(select(Account.id))

@@ -23,11 +23,10 @@ TITLE = "Potting on: tour of the windowsill"
 
 def go_live(stage: Stage) -> None:
     """A room starts; its playlist and first segment download and decode; the feed shows it as live."""
-    room = stage.creator.post("rooms", {"title": TITLE, "shelf": [stage.last, stage.spare]})
+    room = stage.creator.post("rooms", {"title": TITLE})
     stage.room = room["id"]
     started = stage.creator.post(f"rooms/{stage.room}/start")
-    same("the room", (started["status"], started["commercial"]), ("live", True))
-    same("the label of the room", (started["disclosure"] or {}).get("kind"), "product")
+    same("the room", (started["status"], started["commercial"]), ("live", False))
     stranger = stage.stranger()
     segments = until("the playlist names a segment", lambda: _segments(stranger, started["playlist"]), STREAM_WITHIN)
     stage.saw(f"{stage.room} is live; {started['playlist']} names {len(segments)} segments")
@@ -81,8 +80,7 @@ def watch_together(stage: Stage) -> None:
     for number, viewer in enumerate((ava, ben)):
         joined = viewer.ask("room.join", room=stage.room)
         state = joined["snapshot"]
-        shelf = [item["sku_id"] for item in state["shelf"]]
-        same(f"{viewer.who}'s snapshot", (state["status"], shelf), ("live", [stage.last, stage.spare]))
+        same(f"{viewer.who}'s snapshot", (state["status"], state["shelf"]), ("live", []))
         stage.seqs[str(number)] = joined["seq"]
     stage.saw(f"{ava.who} and {ben.who} join by websocket and get the snapshot up to event {stage.seqs['0']}")
 
@@ -93,15 +91,22 @@ def watch_together(stage: Stage) -> None:
         same("who said what", (message["from"]["handle"], message["text"]), (ava.who, words))
     stage.saw(f'{ava.who} asks "{words}"; both hear it')
 
+    selling = stage.creator.put(f"rooms/{stage.room}/shelf", {"skus": [stage.last, stage.spare]})
+    same("the label of the room", (selling["commercial"], selling["disclosure"]["kind"]), (True, "product"))
     stage.creator.put(f"rooms/{stage.room}/pin", {"sku": stage.last})
     for viewer in (ava, ben):
+        shelf = viewer.event("shelf.changed", "the shelf")["data"]
+        seen = ([item["sku_id"] for item in shelf["shelf"]], shelf["disclosure"]["kind"])
+        same("the shelf and its label", seen, ([stage.last, stage.spare], "product"))
         pinned = viewer.event("product.pinned", "the pin")
         same("the pinned product", pinned["data"]["sku_id"], stage.last)
     stage.creator.post(f"rooms/{stage.room}/notice", {"text": "One pot is left."})
     last = [viewer.event("notice", "the notice")["seq"] for viewer in (ava, ben)]
     same("the number of the notice", last[0], last[1])
     heard = [in_order(viewer, stage.seqs[str(n)]) for n, viewer in enumerate((ava, ben))]
-    stage.saw(f"the pot is pinned; both heard events {heard[0][0]} to {heard[0][-1]} in order, without gaps")
+    stage.saw(
+        f"two pots come on the shelf, one is pinned; both heard events {heard[0][0]} to {heard[0][-1]} in order, without gaps"
+    )
 
 
 def in_order(viewer: Viewer, after: int) -> list[int]:

@@ -64,6 +64,8 @@ def check(app: Flask, method: str, path: str, response: TestResponse) -> None:
     if "$ref" in answer:
         assert response.content_type == PROBLEM, said
         _fits("#/components/schemas/Problem", response, said)
+        assert response.json is not None
+        assert response.status_code in _codes().get(response.json["code"], ()), f"{said} with {response.json['code']}"
     elif "content" in answer:
         _fits(answer["content"]["application/json"]["schema"]["$ref"], response, said)
     else:
@@ -88,6 +90,13 @@ def check_frame(name: str, data: Any) -> None:
     if name in _frames()["components"]["messages"]:
         wrong = next(_frame(name).iter_errors(data), None)
         assert wrong is None, f"{name} {data}: {wrong.message[:300] if wrong else ''}"
+
+
+@functools.cache
+def _codes() -> dict[str, set[int]]:
+    from web import documents
+
+    return documents.raised()
 
 
 def _fits(reference: str, response: TestResponse, said: str) -> None:

@@ -42,11 +42,14 @@ TITLES = {
     500: "Internal error",
     503: "Not available now",
 }
-_HTTP_CODES = {
+MALFORMED, INTERNAL = "request.malformed", "server.internal"
+HTTP_CODES = {
+    400: MALFORMED,
     404: "resource.not_found",
     405: "method.not_allowed",
     413: "body.too_large",
     415: "body.unsupported_media_type",
+    500: INTERNAL,
 }
 
 
@@ -66,7 +69,7 @@ def ack_problem(error: Exception) -> dict[str, Any]:
     if isinstance(error, errors.AppError):
         return {"ok": False, "problem": error.problem()}
     log.exception("socket event failed", exc_info=error)
-    return {"ok": False, "problem": {"code": "server.internal", "detail": "Something went wrong on our side."}}
+    return {"ok": False, "problem": {"code": INTERNAL, "detail": "Something went wrong on our side."}}
 
 
 def _app_error(error: errors.AppError) -> Response:
@@ -84,7 +87,7 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if 300 <= status < 400:
         return error.get_response()  # type: ignore[return-value]
-    code = _HTTP_CODES.get(status, "request.malformed" if status < 500 else "server.internal")
+    code = HTTP_CODES.get(status, MALFORMED if status < 500 else INTERNAL)
     response = _problem(status, {"code": code, "detail": error.description or TITLES.get(status, "")})
     for name, value in error.get_headers():
         if name.lower() in ("allow", "retry-after"):
@@ -94,9 +97,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def _crash(error: Exception) -> Response:
     log.exception("request failed", exc_info=error)
-    return _problem(
-        500, {"code": "server.internal", "detail": "Something went wrong on our side; nothing was promised."}
-    )
+    return _problem(500, {"code": INTERNAL, "detail": "Something went wrong on our side; nothing was promised."})
 
 
 def _problem(status: int, fields: dict[str, Any]) -> Response:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, Integer, String, Text, func, or_, select, update
+from sqlalchemy import Index, Integer, String, Text, Update, case, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.context import request_id
@@ -62,11 +62,12 @@ class Worker:
         self.batch = batch
         self.id = new_id("worker", db.clock.now())
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
+        self._busy = False
         self._repeated: dict[str, timedelta] = {}
 
     def repeat(self, name: str, every: timedelta, fn: Callable[[], object]) -> None:
-        """Run `fn` once per `every`, in one worker of all; `start_repeating` plans the first run."""
+        """Run `fn` once per `every`, in one worker of all; `start_repeating` plans the first run. Never parked."""
         self._repeated[name] = every
 
         def run(args: dict[str, Any]) -> None:
@@ -101,12 +102,13 @@ class Worker:
 
     def stop(self) -> None:
         """Finish the job at hand and end `run_forever`."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
 
     def run_forever(self) -> None:
         """Run due jobs, then wait for a wake-up or for the next one's time (at most a second: others write too)."""
-        while not self._stopping:
+        threading.Thread(target=self._keep, name="leases", daemon=True).start()
+        while not self._stopping.is_set():
             self._wake.clear()
             try:
                 if not self.run_due():
@@ -118,10 +120,13 @@ class Worker:
     def run_due(self) -> int:
         """Claim one batch of due jobs and run it; how many there were."""
         claimed = self.db.write(self._claim)
+        self._busy = bool(claimed)
         for job in claimed:
-            if self._stopping:
+            if self._stopping.is_set():
+                self.db.write(self._release)
                 break
             self._run(job)
+        self._busy = False
         return len(claimed)
 
     def run_until_idle(self) -> int:
@@ -145,6 +150,26 @@ class Worker:
         rows = tx.session.scalars(select(JobRow).where(JobRow.id.in_(ids)).order_by(JobRow.run_at, JobRow.id))
         return [Claimed(row.id, row.name, row.args, row.attempts, row.request_id) for row in rows]
 
+    def _keep(self) -> None:
+        """Renew the leases while jobs are at hand, so that one that takes long is not begun by somebody else too."""
+        while not self._stopping.wait(LEASE.total_seconds() / 3):
+            try:
+                if self._busy:
+                    self.db.write(self._renew)
+            except Exception:
+                log.exception("leases were not renewed")
+
+    def _renew(self, tx: Write) -> None:
+        tx.session.execute(self._mine().values(lease_until=tx.now + LEASE))
+
+    def _release(self, tx: Write) -> None:
+        """What was claimed and not begun waits for nobody's lease."""
+        tx.session.execute(self._mine().values(lease_until=None, attempts=JobRow.attempts - 1))
+
+    def _mine(self) -> Update:
+        held = (JobRow.worker == self.id, JobRow.status == "waiting", JobRow.lease_until.is_not(None))
+        return update(JobRow).where(*held).execution_options(synchronize_session=False)
+
     def _run(self, job: Claimed) -> None:
         token = request_id.set(job.request_id)
         try:
@@ -159,16 +184,17 @@ class Worker:
 
     def _fail(self, tx: Write, job: Claimed, error: Exception) -> None:
         values: dict[str, Any] = {"lease_until": None, "error": f"{type(error).__name__}: {error}"[:2000]}
-        if job.attempts >= MAX_ATTEMPTS:
+        if job.attempts >= MAX_ATTEMPTS and job.name not in self._repeated:
             values["status"] = "parked"
         else:
             values["run_at"] = tx.now + back_off(job.attempts)
-        tx.session.execute(update(JobRow).where(JobRow.id == job.id).values(values))
+        tx.session.execute(update(JobRow).where(JobRow.id == job.id, JobRow.worker == self.id).values(values))
 
     def _seconds_to_next(self) -> float:
         now = self.db.clock.now()
+        free_at = case((JobRow.lease_until > JobRow.run_at, JobRow.lease_until), else_=JobRow.run_at)
         with self.db.read() as session:
-            next_at = session.scalar(select(func.min(JobRow.run_at, type_=Instant)).where(JobRow.status == "waiting"))
+            next_at = session.scalar(select(func.min(free_at, type_=Instant)).where(JobRow.status == "waiting"))
         return 1.0 if next_at is None else min(1.0, max(0.0, (next_at - now).total_seconds()) + 0.001)
 
 

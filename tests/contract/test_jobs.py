@@ -102,3 +102,57 @@ def test_what_repeats_is_planned_once_however_often(any_house: House) -> None:
 def test_the_back_off_grows_and_ends() -> None:
     assert timedelta(seconds=0.5) <= back_off(1) <= timedelta(seconds=1)
     assert timedelta(seconds=150) <= back_off(50) <= timedelta(seconds=300)
+
+
+def test_a_job_that_takes_long_stays_with_its_worker(any_house: House) -> None:
+    enqueue(any_house)
+    slow, other = (Worker(any_house.engines.db, {}) for _ in range(2))
+    assert len(any_house.engines.db.write(slow._claim)) == 1
+    for _ in range(3):
+        any_house.clock.advance(seconds=40)
+        any_house.engines.db.write(slow._renew)
+        assert any_house.engines.db.write(other._claim) == []
+
+
+def test_who_waits_for_anothers_lease_does_not_spin(any_house: House) -> None:
+    enqueue(any_house)
+    dead = Worker(any_house.engines.db, {})
+    any_house.engines.db.write(dead._claim)
+    assert any_house.services.worker._seconds_to_next() == 1.0
+    any_house.clock.advance(seconds=LEASE.total_seconds() - 0.25)
+    assert any_house.services.worker._seconds_to_next() == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_worker_that_stops_gives_back_what_it_has_not_begun(any_house: House) -> None:
+    seen: list[int] = []
+    first = Worker(any_house.engines.db, {"test.job": lambda args: first.stop()})
+    second = Worker(any_house.engines.db, {"test.job": lambda args: seen.append(args["n"])})
+    enqueue(any_house, n=1)
+    enqueue(any_house, n=2)
+    first.run_due()
+    second.run_due()
+    assert len(seen) == 1
+    assert rows(any_house) == 0
+
+
+def test_what_repeats_outlives_a_long_outage(any_house: House) -> None:
+    runs: list[int] = []
+    away = [True]
+
+    def run() -> None:
+        if away[0]:
+            raise Broken("away")
+        runs.append(1)
+
+    worker = any_house.services.worker
+    worker.repeat("test.job", timedelta(minutes=5), run)
+    worker.start_repeating()
+    for _ in range(MAX_ATTEMPTS + 4):
+        any_house.clock.advance(minutes=6)
+        worker.run_until_idle()
+    away[0] = False
+    for _ in range(3):
+        any_house.clock.advance(minutes=6)
+        worker.run_until_idle()
+    assert len(runs) == 3
+    assert parked(any_house.engines.db) == []

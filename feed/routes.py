@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from feed.schemas import FeedbackIn, FeedPage, FeedQuery, QualityOut, RankingInputs, Why
+from feed.schemas import (
+    FeedAnswer,
+    FeedbackIn,
+    FeedPage,
+    FeedQuery,
+    FollowingAnswer,
+    QualityOut,
+    RankingInputs,
+    Why,
+)
 from feed.service import FeedService
 from kernel.actor import Actor
 from kernel.http import blueprint, endpoint, find
@@ -11,14 +20,14 @@ routes = blueprint("feed", __name__)
 
 
 @routes.get("/feed")
-@endpoint(query=FeedQuery, returns=FeedPage, auth=False)
+@endpoint(query=FeedQuery, returns=FeedAnswer, auth=False)
 def feed(actor: Actor, query: FeedQuery) -> FeedPage:
     """What to look at next: notes, product notes and live rooms on one scale."""
     return find(FeedService).page(actor, query.cursor, query.limit)
 
 
 @routes.get("/feed/following")
-@endpoint(query=FeedQuery, returns=FeedPage)
+@endpoint(query=FeedQuery, returns=FollowingAnswer)
 def following(actor: Actor, query: FeedQuery) -> FeedPage:
     """Everything by whom the caller follows, newest first."""
     return find(FeedService).following(actor, query.cursor, query.limit)

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kernel.text import Id
+from live import RoomCard
+from notes import NoteCard
 
 
 class Schema(BaseModel):
@@ -22,6 +24,43 @@ class FeedPage(Schema):
     """Note cards and room cards, each with `exposure_id`, `placement`, `position` and `recommended` beside its own fields."""
 
     items: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+class FeedNote(NoteCard):
+    model_config = ConfigDict(extra="forbid")
+
+    exposure_id: str
+    placement: Literal["feed"]
+    position: int
+    recommended: bool
+
+
+class FeedRoom(RoomCard):
+    exposure_id: str
+    placement: Literal["feed"]
+    position: int
+    recommended: bool
+
+
+class FeedAnswer(Schema):
+    """`FeedPage` from outside. Cards are made by their owners and not validated a second time on their way."""
+
+    items: list[Annotated[FeedNote | FeedRoom, Field(discriminator="kind")]]
+    next_cursor: str | None
+
+
+class FollowedNote(NoteCard):
+    model_config = ConfigDict(extra="forbid")
+
+    placement: Literal["following"]
+    recommended: Literal[False]
+
+
+class FollowingAnswer(Schema):
+    """The following feed from outside."""
+
+    items: list[FollowedNote]
     next_cursor: str | None
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from kernel.actor import Actor
 from kernel.http import blueprint, endpoint, find
-from search.schemas import SearchPage, SearchQuery, Suggestions, SuggestQuery
+from search.schemas import SearchAnswer, SearchPage, SearchQuery, Suggestions, SuggestQuery
 from search.service import SearchService
 
 routes = blueprint("search", __name__)
 
 
 @routes.get("/search")
-@endpoint(query=SearchQuery, returns=SearchPage, auth=False)
+@endpoint(query=SearchQuery, returns=SearchAnswer, auth=False)
 def search(actor: Actor, query: SearchQuery) -> SearchPage:
     """Notes, products and rooms by words and by meaning."""
     return find(SearchService).search(actor, query)

@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from kernel.text import check_line, not_empty
+from live import RoomCard
+from notes import NoteCard
+from shop import ProductCard
 
 Kind = Literal["note", "product", "room"]
 KINDS: tuple[Kind, ...] = ("note", "product", "room")
@@ -32,6 +35,35 @@ class SearchPage(BaseModel):
     """
 
     items: list[dict[str, Any]]
+    next_cursor: str | None
+    facets: dict[str, dict[str, int]]
+    degraded: bool
+
+
+MatchedBy = list[Literal["words", "meaning"]]
+
+
+class FoundNote(NoteCard):
+    model_config = ConfigDict(extra="forbid")
+
+    score: float
+    matched_by: MatchedBy
+
+
+class FoundProduct(ProductCard):
+    score: float
+    matched_by: MatchedBy
+
+
+class FoundRoom(RoomCard):
+    score: float
+    matched_by: MatchedBy
+
+
+class SearchAnswer(Schema):
+    """`SearchPage` from outside. Cards are made by their owners and not validated a second time on their way."""
+
+    items: list[Annotated[FoundNote | FoundProduct | FoundRoom, Field(discriminator="kind")]]
     next_cursor: str | None
     facets: dict[str, dict[str, int]]
     degraded: bool

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator, literal
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -143,6 +143,24 @@ def insert_ignore(session: Session, table: Any, values: Mapping[str, Any] | Sequ
     # RETURNING, because a driver may report -1 rows for an insert that skipped some.
     inserted = _insert(session)(table).values(values).on_conflict_do_nothing().returning(literal(1))
     return len(session.execute(inserted).all())
+
+
+def insert_new(session: Session, table: Any, rows: Sequence[Mapping[str, Any]], column: str) -> set[Any]:
+    """INSERT .. ON CONFLICT DO NOTHING of many rows; `column` of those really inserted."""
+    if not rows:
+        return set()
+    inserted = _insert(session)(table).on_conflict_do_nothing().returning(table.c[column])
+    return set(session.scalars(inserted, [dict(row) for row in rows]))
+
+
+def alone(session: Session, name: str, *, shared: bool = False) -> None:
+    """Let nobody else who names `name` write until this commit has ended; `shared` ones go side by side.
+
+    SQLite runs one write after the other anyway; PostgreSQL takes an advisory lock.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        session.execute(select(lock(func.hashtext(name))))
 
 
 def upsert(

@@ -10,12 +10,21 @@ from pyroaring import BitMap
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from kernel.db import Write, in_chunks, insert_ignore, upsert
+from kernel.db import Write, alone, in_chunks, insert_ignore, upsert
+from kernel.ids import is_id
 from metrics.models import DayPerson, DaySet, MetricEvent, PersonAlias, PersonNumber
 
 PEOPLE, SYNTHETIC = "people", "synthetic"
 Key = tuple[date, str, str, str]
 """Day, metric, channel, population."""
+_MEMBER = (DayPerson.day, DayPerson.metric, DayPerson.channel, DayPerson.population, DayPerson.number)
+_MERGES = "metrics.merges"
+
+
+def settle(tx: Write, persons: Iterable[str]) -> None:
+    """Keep merges off until this commit has ended, when one of these persons is a device that could merge."""
+    if any(is_id(person, "dev") for person in persons):
+        alone(tx.session, _MERGES, shared=True)
 
 
 def numbers(tx: Write, persons: Iterable[str]) -> dict[str, int]:
@@ -54,9 +63,8 @@ def load(session: Session, first: date, last: date, metrics: Iterable[str]) -> d
     sealed = select(DaySet).where(DaySet.day.between(first, last), DaySet.metric.in_(wanted))
     for row in session.scalars(sealed):
         sets[(row.day, row.metric, row.channel, row.population)] = BitMap.deserialize(row.bitmap)
-    columns = (DayPerson.day, DayPerson.metric, DayPerson.channel, DayPerson.population, DayPerson.number)
     for day, metric, channel, population, number in session.execute(
-        select(*columns).where(DayPerson.day.between(first, last), DayPerson.metric.in_(wanted))
+        select(*_MEMBER).where(DayPerson.day.between(first, last), DayPerson.metric.in_(wanted))
     ):
         sets.setdefault((day, metric, channel, population), BitMap()).add(number)
     return sets
@@ -64,19 +72,24 @@ def load(session: Session, first: date, last: date, metrics: Iterable[str]) -> d
 
 def seal(tx: Write, before: date) -> int:
     """Turn the rows of days before `before` into bitmaps; how many sets were written. Repeating it changes nothing."""
+    alone(tx.session, _MERGES)
     days = tx.session.scalars(select(DayPerson.day).where(DayPerson.day < before).distinct()).all()
     written = 0
     for day in days:
-        metrics = tx.session.scalars(select(DayPerson.metric).where(DayPerson.day == day).distinct()).all()
-        for key, members in load(tx.session, day, day, metrics).items():
+        # What is deleted is what is sealed: a late event that commits meanwhile stays a row for the next time.
+        rows = tx.session.execute(delete(DayPerson).where(DayPerson.day == day).returning(*_MEMBER)).all()
+        sets = load(tx.session, day, day, {row.metric for row in rows})
+        for _, metric, channel, population, number in rows:
+            sets.setdefault((day, metric, channel, population), BitMap()).add(number)
+        for key, members in sets.items():
             _store(tx, key, members)
-            written += 1
-        tx.session.execute(delete(DayPerson).where(DayPerson.day == day))
+        written += len(sets)
     return written
 
 
 def merge(tx: Write, device_id: str, account_id: str) -> None:
     """Give a device's past to its account: on each day they were active, both count as one."""
+    alone(tx.session, _MERGES)
     alias = {"device_id": device_id, "account_id": account_id}
     if not insert_ignore(tx.session, PersonAlias.__table__, alias):
         return
@@ -92,7 +105,7 @@ def _replace(tx: Write, day: date, old: int, new: int) -> None:
     rows = tx.session.scalars(select(DayPerson).where(DayPerson.day == day, DayPerson.number == old)).all()
     add(tx, [((row.day, row.metric, row.channel, row.population), new) for row in rows])
     tx.session.execute(delete(DayPerson).where(DayPerson.day == day, DayPerson.number == old))
-    for row in tx.session.scalars(select(DaySet).where(DaySet.day == day).with_for_update()).all():
+    for row in tx.session.scalars(select(DaySet).where(DaySet.day == day)).all():
         members = BitMap.deserialize(row.bitmap)
         if old in members:
             members.remove(old)

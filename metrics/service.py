@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from kernel.actor import Actor
 from kernel.clock import business_day
-from kernel.db import Database, Write, in_chunks, insert_ignore, upsert
+from kernel.db import Database, Write, insert_new, upsert
 from kernel.errors import FieldError, Invalid, Unauthenticated
 from metrics import people
 from metrics.facts import EventsIngested
@@ -66,7 +66,9 @@ class MetricsService:
 
     def record(self, tx: Write, events: Iterable[Event]) -> int:
         """Count events inside a commit; how many were new."""
-        fresh = self._insert(tx, list(events))
+        told = list(events)
+        people.settle(tx, (event.person for event in told))
+        fresh = self._insert(tx, told)
         known = people.aliases_of(tx.session, [event.person for event in fresh])
         persons = {event.person: known.get(event.person, event.person) for event in fresh}
         numbers = people.numbers(tx, persons.values())
@@ -78,17 +80,10 @@ class MetricsService:
         return len(fresh)
 
     def _insert(self, tx: Write, events: list[Event]) -> list[Event]:
-        fresh: list[Event] = []
-        if len(events) == 1:
-            return events if insert_ignore(tx.session, MetricEvent.__table__, _row(events[0], self.zone)) else []
         unique = {event.source: event for event in events}
-        for chunk in in_chunks(list(unique)):
-            seen = set(tx.session.scalars(select(MetricEvent.source).where(MetricEvent.source.in_(chunk))))
-            new = [unique[source] for source in chunk if source not in seen]
-            if new:
-                tx.session.execute(MetricEvent.__table__.insert(), [_row(event, self.zone) for event in new])  # type: ignore[attr-defined]
-            fresh += new
-        return fresh
+        rows = [_row(unique[source], self.zone) for source in sorted(unique)]  # in one order, against deadlocks
+        new = insert_new(tx.session, MetricEvent.__table__, rows, "source")
+        return [event for source, event in unique.items() if source in new]
 
     def _sets_of(self, event: Event) -> list[people.Key]:
         if event.name in _PASSIVE:

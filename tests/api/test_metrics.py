@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.clock import rfc3339
-from metrics import Event, MetricsService, OrderEvent
+from kernel.db import Write
+from metrics import Event, MetricsService, OrderEvent, people
 from metrics.models import DaySum
 from tests.conftest import NOON
 from tests.house import Client, House, problem
@@ -84,6 +86,60 @@ def test_a_merge_reaches_a_sealed_day(any_house: House) -> None:
     assert made["account"]["handle"] == "lin_mei"
     assert figures(any_house)["dau"] == 1
     assert any_house.services.metrics.recount(TODAY, TODAY) == []
+
+
+def test_a_login_while_its_device_is_counted_loses_nobody(any_house: House) -> None:
+    device, account = any_house.services.accounts.new_device(), any_house.as_("lin_mei").id
+    db, metrics = any_house.engines.db, any_house.services.metrics
+    merge = Thread(target=lambda: db.write(lambda tx: metrics.merge(tx, device, account)))
+
+    def count(tx: Write) -> None:
+        metrics.record(tx, [Event("one", any_house.clock.now(), device, False, "app.opened")])
+        merge.start()
+        merge.join(0.3)
+
+    db.write(count)
+    merge.join()
+    assert metrics.recount(TODAY, TODAY) == []
+
+
+def test_an_event_that_comes_while_its_day_is_sealed_stays(any_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    db, metrics = any_house.engines.db, any_house.services.metrics
+    events = [Event(f"e{n}", any_house.clock.now(), f"acct_{n}", False, "app.opened") for n in range(2)]
+    late = Thread(target=lambda: db.write(lambda tx: metrics.record(tx, events[1:])))
+    store = people._store
+
+    def meanwhile(*arguments: Any) -> None:
+        late.start()
+        late.join(0.3)
+        store(*arguments)
+
+    db.write(lambda tx: metrics.record(tx, events[:1]))
+    any_house.clock.advance(days=1)
+    monkeypatch.setattr(people, "_store", meanwhile)
+    metrics.seal()
+    late.join()
+    assert metrics.recount(TODAY, TODAY) == []
+    monkeypatch.undo()
+    metrics.seal()
+    assert metrics.recount(TODAY, TODAY) == []
+
+
+def test_the_same_batch_twice_at_once_is_counted_once(any_house: House) -> None:
+    db, metrics = any_house.engines.db, any_house.services.metrics
+    batch = [Event(f"e{n}", any_house.clock.now(), "acct_1", False, "app.opened") for n in range(2)]
+    counted: list[int] = []
+    again = Thread(target=lambda: counted.append(db.write(lambda tx: metrics.record(tx, batch[::-1]))))
+
+    def first(tx: Write) -> int:
+        new = metrics.record(tx, batch)
+        again.start()
+        again.join(0.3)
+        return new
+
+    assert db.write(first) == 2
+    again.join()
+    assert counted == [0]
 
 
 def test_synthetic_actors_stand_beside_the_headline(any_house: House) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import orjson
 from flask import Blueprint, Response, current_app, g, request
 from pydantic import BaseModel, ConfigDict, ValidationError
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from kernel.actor import ANONYMOUS, Actor
 from kernel.errors import AppError, FieldError, Invalid, Malformed, PreconditionFailed, TooMany
@@ -187,7 +187,7 @@ def _parse(spec: Endpoint, arguments: dict[str, Any]) -> None:
 def _json_body() -> bytes:
     _limit_body()
     _require_type(JSON)
-    return request.get_data(cache=False)
+    return _whole_body()
 
 
 def _raw_body(content_type: str) -> None:
@@ -204,11 +204,19 @@ def _require_type(content_type: str) -> None:
 def _no_body() -> None:
     """A command without fields takes no body, or an empty object."""
     _limit_body()
-    sent = request.get_data(cache=False)
+    sent = _whole_body()
     if sent and request.mimetype != JSON:
         raise UnsupportedMediaType("This takes no body.")
     if sent:
         parse(Nothing, sent)
+
+
+def _whole_body() -> bytes:
+    """The body. One sent in chunks has no length to refuse, and reading just stops at the limit."""
+    sent = request.get_data(cache=False)
+    if request.content_length is None and len(sent) >= (request.max_content_length or JSON_LIMIT):
+        raise RequestEntityTooLarge
+    return sent
 
 
 def _limit_body() -> None:

@@ -56,7 +56,7 @@ def rendered() -> dict[Path, str]:
 def meanings() -> dict[str, str]:
     """What each code means, as written by hand: `code  meaning` on a line."""
     lines = [line.split(maxsplit=1) for line in MEANINGS.read_text().splitlines() if line and not line.startswith("#")]
-    return dict(lines)  # type: ignore[arg-type]
+    return dict(lines)
 
 
 def raised() -> dict[str, set[int]]:

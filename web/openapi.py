@@ -142,7 +142,7 @@ def _operation(spec: Endpoint, rule: Rule, method: str, named: Named) -> dict[st
 
 
 def _tag(rule: Rule) -> str:
-    return rule.endpoint.split(".")[0]
+    return str(rule.endpoint).split(".")[0]
 
 
 def _raw(content_type: str) -> dict[str, Any]:

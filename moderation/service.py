@@ -13,7 +13,7 @@ from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write, insert_ignore
 from kernel.errors import Conflict, Forbidden, Malformed, NotFound
-from kernel.idempotency import Answer, once
+from kernel.idempotency import Answer, first_answer, once
 from kernel.ids import new_id
 from moderation.facts import ActionUndone, CaseActed, Reported
 from moderation.models import Action, AuditEntry, Case, Report, ScreeningRow
@@ -56,9 +56,10 @@ class ModerationService:
     def report(self, actor: Actor, form: ReportIn, key: str | None = None) -> Answer:
         """Report a thing one can see; reporting it again while the case is open adds nothing."""
         reporter = actor.require_account()
-        target = self._target(actor, form.target.kind, form.target.id)
+        known = None if self._answered(actor, key) else self._target(actor, form.target.kind, form.target.id)
 
         def write(tx: Write) -> dict[str, Any]:
+            target = _unanswered(known)
             case = self.queue.open(tx, target.kind, target.id, target.author_id, RISK[form.reason], target.reach)
             report_id = self._add_report(tx, case, reporter, form)
             tx.record(Reported(case.id, target.kind, target.id))
@@ -146,19 +147,30 @@ class ModerationService:
     def act(self, actor: Actor, case_id: str, form: ActionIn, key: str | None = None) -> Answer:
         """Decide a case on the version seen: `case.version_changed` when there is a newer one by now."""
         moderator = actor.require("moderator", "admin")
-        line = self.case(actor, case_id)
-        target = self._target(actor, line.kind, line.target_id)
-        if target.author_id == moderator:
-            raise Forbidden("case.own_content", "Somebody else must judge what is yours.")
-        if target.version != form.version:
-            detail = "It was changed since you looked; read it again."
-            raise Conflict("case.version_changed", detail, version=target.version)
+        known = None if self._answered(actor, key) else self._judged(actor, case_id, form)
 
         def write(tx: Write) -> dict[str, Any]:
+            target = _unanswered(known)
             self.queue.take(tx, moderator, case_id)
             return self._act(tx, moderator, case_id, target, form).model_dump()
 
         return self.db.write(once(actor, key, f"cases.act:{case_id}", form.model_dump(), write))
+
+    def _judged(self, actor: Actor, case_id: str, form: ActionIn) -> Target:
+        line = self.case(actor, case_id)
+        target = self._target(actor, line.kind, line.target_id)
+        _refuse_own(actor, target.author_id)
+        if target.version != form.version:
+            detail = "It was changed since you looked; read it again."
+            raise Conflict("case.version_changed", detail, version=target.version)
+        return target
+
+    def _answered(self, actor: Actor, key: str | None) -> bool:
+        """Whether this is a retry, which gets its first answer whatever became of the target since."""
+        if key is None:
+            return False
+        with self.db.read() as session:
+            return first_answer(session, actor, key) is not None
 
     def _act(self, tx: Write, moderator: str, case_id: str, target: Target, form: ActionIn) -> ActionOut:
         row = Action(
@@ -200,13 +212,15 @@ class ModerationService:
             if not tx.session.execute(standing.values(values).returning(Action.id)).all():
                 raise self._not_undoable(tx.session, action_id)
             action = tx.session.get_one(Action, action_id, populate_existing=True)
-            self._undone(tx, moderator, action, form.reason)
+            self._undone(tx, actor, action, form.reason)
             return _action(action).model_dump()
 
         return self.db.write(once(actor, key, f"actions.undo:{action_id}", form.model_dump(), write))
 
-    def _undone(self, tx: Write, moderator: str, action: Action, reason: str) -> None:
-        case = tx.session.get_one(Case, action.case_id)
+    def _undone(self, tx: Write, actor: Actor, action: Action, reason: str) -> None:
+        # Locked like in `act`, so that an action which is under way counts as a later one.
+        case = tx.session.get_one(Case, action.case_id, with_for_update=True)
+        moderator = _refuse_own(actor, case.author_id)
         newest = tx.session.scalar(
             select(Action.id)
             .where(Action.case_id == case.id, Action.undone_at.is_(None), Action.id > action.id)
@@ -255,6 +269,19 @@ class ModerationService:
         if target is None:
             raise NotFound("target.not_found", "There is no such thing to judge.")
         return target
+
+
+def _refuse_own(actor: Actor, author_id: str) -> str:
+    moderator = actor.require_account()
+    if author_id == moderator:
+        raise Forbidden("case.own_content", "Somebody else must judge what is yours.")
+    return moderator
+
+
+def _unanswered(target: Target | None) -> Target:
+    if target is None:  # the first answer was forgotten between the look and the write
+        raise Conflict("idempotency.key_reused", "This idempotency key was used long ago.")
+    return target
 
 
 def _moment(seconds: float) -> datetime:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import Any
 
 import pytest
 
+from kernel.errors import AppError
 from moderation import Subject
 from moderation.rules import judge
+from moderation.schemas import ActionIn, UndoIn
 from tests.house import Client, House, problem
 
 
@@ -98,6 +101,67 @@ def test_nobody_judges_their_own(house: House) -> None:
     mine = next(c for c in moderator.get("cases").json["items"] if c["target_id"] == moderator.id)
     refused = moderator.post(f"cases/{mine['id']}/actions", {"action": "approve", "version": 0, "reason": "Fine"})
     assert problem(refused) == (403, "case.own_content")
+
+
+def test_nobody_takes_back_what_was_done_to_them(any_house: House) -> None:
+    author, _, moderator, case_id = open_case(any_house)
+    body = {"action": "remove", "version": 0, "reason": "Counterfeit", "strike": True}
+    acted = moderator.post(f"cases/{case_id}/actions", body).json
+    any_house.services.accounts.grant(author.id, "moderator")
+    refused = author.post(f"actions/{acted['id']}/undo", {"reason": "I did nothing"})
+    assert problem(refused) == (403, "case.own_content")
+    assert any_house.services.strikes.active_strikes(author.id) == 1
+
+
+def test_a_retry_gets_the_first_answer_whatever_became_of_the_target(
+    any_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author, reporter, moderator, case_id = open_case(any_house)
+    reported = {"target": {"kind": "account", "id": author.id}, "reason": "spam"}
+    decided = {"action": "remove", "version": 0, "reason": "Counterfeit"}
+    first = (
+        reporter.post("reports", reported, key="report-1"),
+        moderator.post(f"cases/{case_id}/actions", decided, key="act-1"),
+    )
+    monkeypatch.setattr(any_house.services.moderation.targets, "describe", lambda *asked: None)
+    again = (
+        reporter.post("reports", reported, key="report-1"),
+        moderator.post(f"cases/{case_id}/actions", decided, key="act-1"),
+    )
+    assert [one.status_code for one in again] == [201, 201]
+    assert [one.json for one in again] == [one.json for one in first]
+    assert {one.headers["Idempotency-Replayed"] for one in again} == {"true"}
+    other = moderator.post(f"cases/{case_id}/actions", {**decided, "action": "hide"}, key="act-1")
+    assert problem(other) == (409, "idempotency.key_reused")
+
+
+def test_an_action_under_way_is_not_undone_past(any_house: House) -> None:
+    author, _, moderator, case_id = open_case(any_house)
+    acted = moderator.post(f"cases/{case_id}/actions", {"action": "hide", "version": 0, "reason": "Spam"}).json
+    report(any_house.as_("second"), author.id)
+    service, actor = any_house.services.moderation, any_house.services.accounts.actor(moderator.id)
+    undone: list[Exception] = []
+
+    def undo() -> None:
+        try:
+            service.undo(actor, acted["id"], UndoIn(reason="Was fine"))
+        except AppError as error:
+            undone.append(error)
+
+    other = Thread(target=undo)
+    act = service._act
+
+    def meanwhile(*arguments: Any) -> Any:
+        any_house.clock.advance(seconds=1)
+        out = act(*arguments)
+        other.start()
+        other.join(0.3)
+        return out
+
+    service._act = meanwhile  # type: ignore[method-assign]
+    service.act(actor, case_id, ActionIn(action="remove", version=0, reason="Counterfeit"))
+    other.join()
+    assert [getattr(error, "code", None) for error in undone] == ["action.superseded"]
 
 
 def test_a_report_of_nothing_is_refused(house: House) -> None:

@@ -25,6 +25,7 @@ from tests.agreement import operations
 from tests.conftest import NOON
 from tests.house import Client, House, problem
 from tests.world import World, populate
+from web.auth import SESSION_COOKIE, csrf_token
 
 OPERATIONS = operations()
 ALL = sorted(OPERATIONS)
@@ -173,6 +174,18 @@ def test_tokens_of_nobody_are_refused(world: World, op: tuple[str, str], unchang
     assert refused(send(world, op, world.expired, **valid(op)), 401) == "session.expired"
     if OPERATIONS[op]["security"] == [{"bearer": []}]:
         assert refused(send(world, op, nobody, **valid(op)), 401) == "session.required"
+
+
+@pytest.mark.parametrize("op", [op for op in ALL if op[0] != "GET"], ids=" ".join)
+def test_a_pages_session_changes_nothing_without_its_csrf_token(
+    world: World, op: tuple[str, str], unchanged: None
+) -> None:
+    token = world.stranger.headers["Authorization"].partition(" ")[2]
+    other = csrf_token(world.staff.headers["Authorization"].partition(" ")[2])
+    for csrf in (None, "", "x", "\xe9", other):
+        headers = {"Cookie": f"{SESSION_COOKIE}={token}", "X-CSRF-Token": csrf}
+        answer = send(world, op, world.house.anonymous(), headers=headers, **valid(op))
+        assert refused(answer, 403) == "csrf.missing"
 
 
 @pytest.mark.parametrize("op", ALL, ids=" ".join)

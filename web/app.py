@@ -153,7 +153,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
     room_log = RoomLog(engines.db, engines.realtime, engines.streams.media_at, beside)
     presence = Presence(engines.kv)
     rooms = RoomService(engines.db, accounts, gate, products, engines.streams, presence, room_log)
-    targets = ServiceTargets(accounts, notes, rooms)
+    targets = ServiceTargets(accounts, notes, rooms, products)
     rate = ChatRate() if settings.rate_limits else None
     accounts.live_hosts = rooms.live_hosts
     candidates = Candidates(engines.db, notes)

@@ -8,19 +8,29 @@ from kernel.errors import NotFound
 from live import RoomService
 from moderation import Target
 from notes import NoteService
+from shop import ProductService
 
 
 class ServiceTargets:
     """Answers moderation's `Targets` port from the services above it."""
 
-    def __init__(self, accounts: AccountService, notes: NoteService, rooms: RoomService) -> None:
+    def __init__(
+        self, accounts: AccountService, notes: NoteService, rooms: RoomService, products: ProductService
+    ) -> None:
         self.accounts = accounts
         self.notes = notes
         self.rooms = rooms
+        self.products = products
 
     def describe(self, viewer: Actor, kind: str, target_id: str) -> Target | None:
         """The thing as `viewer` may see it, or None."""
-        looks = {"account": self._account, "note": self._note, "comment": self._comment, "room": self._room}
+        looks = {
+            "account": self._account,
+            "note": self._note,
+            "comment": self._comment,
+            "room": self._room,
+            "product": self._product,
+        }
         try:
             return looks[kind](viewer, target_id) if kind in looks else None
         except NotFound:
@@ -52,3 +62,8 @@ class ServiceTargets:
     def _room(self, viewer: Actor, room_id: str) -> Target:
         room = self.rooms.get(viewer, room_id)
         return Target("room", room_id, room.host.id, room.title, "", 1, f"/rooms/{room_id}", room.viewers)
+
+    def _product(self, viewer: Actor, product_id: str) -> Target:
+        found = self.products.get(viewer, product_id)
+        url = f"/products/{product_id}"
+        return Target("product", product_id, found.merchant.id, found.title, found.description, found.version, url)

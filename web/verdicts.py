@@ -44,6 +44,8 @@ class Verdicts:
         notes = self.services.notes
         if fact.kind == "room":
             return self._room_acted(tx, fact)
+        if fact.kind == "product":
+            return self._product_acted(tx, fact)
         if fact.kind == "note" and fact.action == "hide":
             notes.hide(tx, fact.target_id, fact.reason)
         elif fact.kind == "note" and fact.action == "remove":
@@ -60,6 +62,8 @@ class Verdicts:
         notes = self.services.notes
         if fact.kind == "room" and fact.action in ("hide", "reject", "remove"):
             self.services.desk.restore(tx, fact.target_id)
+        if fact.kind == "product" and fact.action in ("hide", "reject", "remove"):
+            self.services.products.restore(tx, fact.target_id)
         if fact.kind == "note" and fact.action in ("hide", "remove"):
             notes.restore(tx, fact.target_id, "hidden" if fact.action == "hide" else "removed")
         elif fact.kind == "note":
@@ -78,6 +82,13 @@ class Verdicts:
             desk.cut(tx, fact.target_id, fact.reason)
         if fact.action in ("hide", "reject", "remove"):
             desk.hide(tx, fact.target_id)
+
+    def _product_acted(self, tx: Write, fact: CaseActed) -> None:
+        """A hidden product is out of every list and out of sale; notes that carry it stay."""
+        if fact.action == "approve":
+            self.services.products.restore(tx, fact.target_id)
+        elif fact.action in ("hide", "reject", "remove"):
+            self.services.products.hide(tx, fact.target_id)
 
     def _subject(self, kind: str, target_id: str, version: int) -> Subject | None:
         notes = self.services.notes

@@ -277,6 +277,23 @@ def test_a_hidden_note_is_a_page_that_is_not_there(village: Village) -> None:
     assert reader.get(f"/notes/{village.plain}").status_code == 200
 
 
+def test_a_reported_product_is_hidden_and_comes_back(village: Village) -> None:
+    buyer, staff = Visitor(village.house), Visitor(village.house)
+    buyer.log_in("ann")
+    staff.log_in("desk", "moderator")
+    where = f"/products/{village.product}"
+    assert "Thank you" in buyer.send(where, "/report", reason="counterfeit").get_data(as_text=True)
+    case = re.search(r"case=(case_\w+)", staff.text("/moderation?kind=product"))
+    assert case
+    desk = f"/moderation?case={case[1]}&kind=product"
+    staff.send(desk, "/moderation/cases/.*/claim")
+    staff.send(desk, "/moderation/cases/.*/actions", action="hide", reason="Fake")
+    assert buyer.get(where).status_code == 404
+    assert buyer.get(f"/checkout?sku={village.sku}").status_code == 404
+    staff.send(desk, "/moderation/actions/.*/undo")
+    assert buyer.get(where).status_code == 200
+
+
 def test_a_note_is_written_with_a_picture_and_published_without_script(village: Village) -> None:
     visitor = Visitor(village.house)
     me = visitor.log_in("writer")

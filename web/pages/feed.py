@@ -88,13 +88,11 @@ def search() -> Response:
     found = find(SearchService).search(current_actor(), query)
     if query.cursor is None:
         acted("search.made", "search")
-    kinds = found.facets["kind"]
     return page(
         "search.html",
         **shown,
         items=[{**item, "placement": "search"} for item in found.items],
         next_cursor=found.next_cursor,
-        facets={**kinds, "": sum(kinds.values())},
         partial=found.degraded,
     )
 

@@ -9,6 +9,11 @@ from feed.schemas import QualityOut, Why
 from kernel.errors import AppError
 from web.pages.words import gettext, ngettext, spoken
 
+# What the framework says of these is for programs; the error page has better words for the status.
+_GENERAL = frozenset(
+    {"resource.not_found", "method.not_allowed", "request.malformed", "body.too_large", "server.internal"}
+)
+
 
 def refusal(error: AppError) -> str:
     """Why something was refused."""
@@ -16,7 +21,10 @@ def refusal(error: AppError) -> str:
 
 
 def problem(code: str, detail: str | None, data: Mapping[str, Any]) -> str | None:
-    """The sentence of a code; in English else the service's own, elsewhere else none."""
+    """The sentence of a code; in English else the service's own, elsewhere else none. Where a page explains the status
+    better than the framework does, none."""
+    if code in _GENERAL:
+        return None
     words = _sentences(data).get(code)
     return words or (detail if spoken() == "en" else None)
 
@@ -112,12 +120,14 @@ def _field(name: str, code: str, message: str) -> str:
     return sentences.get(code, message)
 
 
-def disclosure(given: Mapping[str, Any] | None, of: str = "note") -> str:
+def disclosure(given: Mapping[str, Any] | None) -> str:
     """The label that says what a note or a room sells, or that its host is a program."""
     kind = (given or {}).get("kind", "")
-    if kind == "own_product":
-        return gettext("Sells the host's own products") if of == "room" else gettext("Sells the author's own products")
-    sentences = {"product": gettext("Contains products"), "synthetic_host": gettext("Hosted by a program")}
+    sentences = {
+        "product": gettext("Contains products"),
+        "own_product": gettext("Sells own products"),
+        "synthetic_host": gettext("Hosted by a program"),
+    }
     return sentences.get(kind, str((given or {}).get("label", "")))
 
 

@@ -146,7 +146,13 @@ def goods_for(actor: Actor, wanted: str, taken: set[str]) -> list[dict[str, Any]
         ids = [card.id for card in products.list(actor, None, 12, actor.account_id).items]
     else:
         ids = []
-    found = [(product, sku) for product in (products.get(actor, one) for one in ids) for sku in product.skus]
+    shown = [products.get(actor, one) for one in ids]
+    # One card a product: of what is not attached yet, the first that can be bought.
+    found = [
+        (product, min(product.skus, key=lambda sku: not sku.available))
+        for product in shown
+        if product.skus and taken.isdisjoint(sku.id for sku in product.skus)
+    ]
     return [
         {
             "sku_id": sku.id,
@@ -156,7 +162,6 @@ def goods_for(actor: Actor, wanted: str, taken: set[str]) -> list[dict[str, Any]
             "cover": product.cover.model_dump() if product.cover else None,
         }
         for product, sku in found
-        if sku.id not in taken
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from sqlalchemy import delete, select, update
 
 from feed import quality
-from feed.models import Candidate, CandidateTopic, Taste
+from feed.models import Candidate, CandidateTopic, Exposure, Feedback, Taste
 from kernel.db import Database, Write, in_chunks, insert_ignore, upsert, upsert_many
 
 TASTE_HALF_LIFE_DAYS = 14.0
@@ -101,13 +101,29 @@ class Candidates:
         mine = (
             select(Taste)
             .where(Taste.person == person, Taste.about.in_(about))
+            .order_by(Taste.about)
+            .with_for_update()
             .execution_options(populate_existing=True)
         )
         known = {taste.about: taste for taste in tx.session.scalars(mine)}
-        for name in dict.fromkeys(about):
+        for name in sorted(set(about)):
             before = decayed(known[name].weight, known[name].updated_at, tx.now) if name in known else 0.0
             row = {"weight": before + change, "updated_at": tx.now}
-            upsert(tx.session, Taste.__table__, {"person": person, "about": name, **row}, ["person", "about"], row)
+            # One that is not known yet may be written by somebody else meanwhile: then both count.
+            moved = row if name in known else {**row, "weight": Taste.weight + change}
+            upsert(tx.session, Taste.__table__, {"person": person, "about": name, **row}, ["person", "about"], moved)
+
+    def merge(self, tx: Write, device_id: str, account_id: str) -> None:
+        """A device became an account: what it saw, likes and said is the account's."""
+        mine = update(Exposure).where(Exposure.person == device_id).values(person=account_id)
+        tx.session.execute(mine.execution_options(synchronize_session=False))
+        columns = (Feedback.kind, Feedback.target, Feedback.created_at)
+        said = tx.session.execute(delete(Feedback).where(Feedback.person == device_id).returning(*columns)).all()
+        rows = [{"person": account_id, **row._mapping} for row in said]
+        insert_ignore(tx.session, Feedback.__table__, rows) if rows else None
+        gone = delete(Taste).where(Taste.person == device_id).returning(Taste.about, Taste.weight, Taste.updated_at)
+        for about, weight, since in tx.session.execute(gone).all():
+            self.taste(tx, account_id, [about], decayed(weight, since, tx.now))
 
     def exposed(self, tx: Write, shown: Sequence[tuple[str, int]]) -> None:
         """Count exposures (note id, position). A response counts against how likely the position is looked at."""
@@ -161,9 +177,11 @@ def rescore(candidate: Candidate) -> bool:
 def _rescore(tx: Write, ids: Sequence[str]) -> int:
     rows = tx.session.scalars(select(Candidate).where(Candidate.note_id.in_(ids)).with_for_update()).all()
     changed = [row for row in rows if rescore(row)]
-    for row in changed:
-        topics = update(CandidateTopic).where(CandidateTopic.note_id == row.note_id)
-        tx.session.execute(topics.values(quality=row.quality))
+    tx.session.flush()
+    # Topics follow here only: a response has brought its candidate up to date, and not them.
+    now = select(Candidate.quality).where(Candidate.note_id == CandidateTopic.note_id).scalar_subquery()
+    stale = update(CandidateTopic).where(CandidateTopic.note_id.in_(ids), CandidateTopic.quality != now)
+    tx.session.execute(stale.values(quality=now).execution_options(synchronize_session=False))
     return len(changed)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from feed.candidates import decayed
@@ -23,9 +23,10 @@ TASTES = 12
 
 @dataclass(frozen=True)
 class Person:
-    """What the feed knows of who is looking."""
+    """What the feed knows of who is looking. `shown` counts the exposures that were read, `seen` what they were of."""
 
     id: str | None
+    shown: int = 0
     seen: frozenset[tuple[str, str]] = frozenset()
     before: tuple[Shown, ...] = ()
     tastes: dict[str, float] = field(default_factory=dict)
@@ -39,19 +40,18 @@ def read_person(session: Session, person: str | None, now: datetime) -> Person:
     if person is None:
         return Person(None)
     columns = (Exposure.item_id, Exposure.state, Exposure.author_id, Exposure.commercial)
-    recent = select(*columns).where(Exposure.person == person, Exposure.placement == "feed")
-    shown = session.execute(
-        recent.where(Exposure.shown_at > now - SEEN_FOR).order_by(Exposure.shown_at.desc(), Exposure.position.desc())
-    ).all()
+    recent = select(*columns).where(*_recent(person, now))
+    shown = session.execute(recent.order_by(Exposure.shown_at.desc(), Exposure.position.desc())).all()
     tastes = session.execute(
         select(Taste.about, Taste.weight, Taste.updated_at)
         .where(Taste.person == person)
-        .order_by(Taste.weight.desc())
+        .order_by(func.abs(Taste.weight).desc())  # what somebody does not want counts as much as what they like
         .limit(60)
     ).all()
     said = session.execute(select(Feedback.kind, Feedback.target).where(Feedback.person == person)).all()
     return Person(
         id=person,
+        shown=len(shown),
         seen=frozenset((row[0], row[1]) for row in shown),
         before=tuple(Shown(row[2], row[3]) for row in reversed(shown[: WINDOW - 1])),
         tastes={about: decayed(weight, at, now) for about, weight, at in tastes},
@@ -59,6 +59,15 @@ def read_person(session: Session, person: str | None, now: datetime) -> Person:
         hidden_authors=frozenset(target for kind, target in said if kind == "hide_author"),
         fewer_products=any(kind == "fewer_products" for kind, _ in said),
     )
+
+
+def count_shown(session: Session, person: str, now: datetime) -> int:
+    """How many exposures `read_person` would read at `now`."""
+    return session.scalar(select(func.count()).select_from(Exposure).where(*_recent(person, now))) or 0
+
+
+def _recent(person: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Exposure.person == person, Exposure.placement == "feed", Exposure.shown_at > now - SEEN_FOR
 
 
 def recall_notes(session: Session, person: Person, following: Sequence[str]) -> list[Item]:
@@ -80,7 +89,10 @@ def recall_notes(session: Session, person: Person, following: Sequence[str]) -> 
         theirs = open_ones.where(Candidate.author_id.in_(authors)).order_by(Candidate.published_at.desc())
         _add(found, session.scalars(theirs.limit(PER_SOURCE)).all(), person, "following")
     fresh = open_ones.where(Candidate.exposures < GUARANTEE).order_by(Candidate.published_at)
-    _add(found, session.scalars(fresh.limit(FRESH + len(seen))).all(), person, "new")
+    oldest = session.scalars(fresh.limit(FRESH + len(seen))).all()
+    waiting = [row for row in oldest if _wanted(row, person)][:FRESH]
+    _add(found, waiting, person, "new")
+    found |= {row.note_id: replace(found[row.note_id], guaranteed=True) for row in waiting}
     newest = open_ones.order_by(Candidate.published_at.desc())
     _add(found, session.scalars(newest.limit(FRESH)).all(), person, "quality")
     quality = open_ones.order_by(Candidate.quality.desc())
@@ -89,8 +101,9 @@ def recall_notes(session: Session, person: Person, following: Sequence[str]) -> 
 
 
 def _add(found: dict[str, Item], rows: Sequence[Candidate], person: Person, source: str) -> None:
-    for row in rows:
-        if row.note_id not in found and _wanted(row, person):
+    """The best of a source that this person has not seen; more were read because some are seen."""
+    for row in [row for row in rows if _wanted(row, person)][:PER_SOURCE]:
+        if row.note_id not in found:
             found[row.note_id] = _item(row, person, source)
 
 
@@ -117,7 +130,6 @@ def _item(row: Candidate, person: Person, source: str) -> Item:
         state=row.note_id,
         source=source,
         about=about if source in ("topic", "following") else "",
-        guaranteed=source == "new" and row.exposures < GUARANTEE,
     )
 
 

@@ -14,14 +14,14 @@ from feed.candidates import TASTE_OF, Candidates
 from feed.facts import FeedbackGiven
 from feed.models import Candidate, Exposure, Feedback
 from feed.ranking import Draw, Item
-from feed.recall import Person, read_person, recall_notes
+from feed.recall import Person, count_shown, read_person, recall_notes
 from feed.rules import page_rules
 from feed.schemas import FeedbackIn, FeedPage, QualityOut, RankingInputs, Why
 from kernel import cursors
 from kernel.actor import Actor
 from kernel.clock import rfc3339
-from kernel.db import Database, Write, insert_ignore
-from kernel.errors import FieldError, Invalid, Malformed, NotFound, Unauthenticated
+from kernel.db import Database, Write, alone, insert_ignore
+from kernel.errors import FieldError, Invalid, Malformed, NotFound, TooMany, Unauthenticated
 from kernel.ids import new_id
 from kernel.policy import Policies
 from live import RoomService
@@ -30,9 +30,12 @@ from notes import NoteService
 ROOM_QUALITY = 0.95
 """A live room's prior on the shared scale until its own responses say more: beside the best notes, for it can be seen
 only now. Among a thousand notes of which half score above .7, a prior of .6 put it hundreds of cards down."""
-
-
 MOST_ROOMS = 200
+_TRIES = 8
+
+
+class _Overtaken(Exception):
+    """Another page for the same person was written while this one was made."""
 
 
 class FeedService:
@@ -64,6 +67,14 @@ class FeedService:
         """The next items for this person. What was shown is logged, so a page is never served twice; the cursor
         carries the position."""
         start = cursors.place(cursor)
+        for _ in range(_TRIES):
+            try:
+                return self._page(actor, start, limit)
+            except _Overtaken:
+                continue
+        raise TooMany("feed.busy", "Ask for one page after the other.", retry_after=1)
+
+    def _page(self, actor: Actor, start: int, limit: int) -> FeedPage:
         now = self.db.clock.now()
         with self.db.read() as session:
             person = read_person(session, actor.person, now)
@@ -73,7 +84,7 @@ class FeedService:
             cap = min(cap, 1)
         items = self._recall(actor, person)
         draws, cards = self._fill(actor, person, items, limit, now, cap, share)
-        ids = self._log(actor, draws, start, "feed", now)
+        ids = self._log(actor, person, draws, start, now)
         shown = [_present(cards[d.item.id], ids[d.item.id], start + n, "feed") for n, d in enumerate(draws, 1)]
         more = cursors.encode(start + len(draws)) if len(draws) == limit else None
         return FeedPage(items=shown, next_cursor=more)
@@ -135,13 +146,18 @@ class FeedService:
             found |= {card.id: card for card in self.rooms.cards(actor, rooms)}
         return found
 
-    def _log(self, actor: Actor, draws: Sequence[Draw], start: int, placement: str, now: datetime) -> dict[str, str]:
+    def _log(self, actor: Actor, person: Person, draws: Sequence[Draw], start: int, now: datetime) -> dict[str, str]:
+        """Write down what is shown. Raises `_Overtaken` when this person was shown something else meanwhile."""
         if not draws:
             return {}
-        rows = [self._exposure(actor, draw, start + n, placement, now) for n, draw in enumerate(draws, 1)]
+        rows = [self._exposure(actor, draw, start + n, now) for n, draw in enumerate(draws, 1)]
         shown = [(draw.item.id, n) for n, draw in enumerate(draws, 1) if draw.item.kind == "note"]
 
         def write(tx: Write) -> None:
+            if person.id is not None:
+                alone(tx.session, f"feed:{person.id}")
+                if count_shown(tx.session, person.id, now) != person.shown:
+                    raise _Overtaken
             tx.session.execute(Exposure.__table__.insert(), rows)  # type: ignore[attr-defined]
             if not actor.synthetic:  # what a bot is shown says nothing about how people respond
                 self.candidates.exposed(tx, shown)
@@ -149,13 +165,13 @@ class FeedService:
         self.db.write(write)
         return {row["item_id"]: row["id"] for row in rows}
 
-    def _exposure(self, actor: Actor, draw: Draw, position: int, placement: str, now: datetime) -> dict[str, Any]:
+    def _exposure(self, actor: Actor, draw: Draw, position: int, now: datetime) -> dict[str, Any]:
         item = draw.item
         parts = {"quality": round(item.quality, 4), "affinity": round(item.affinity, 4)}
         return {
             "id": new_id("expo", now),
             "person": actor.person,
-            "placement": placement,
+            "placement": "feed",
             "kind": item.kind,
             "item_id": item.id,
             "author_id": item.author_id,

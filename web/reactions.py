@@ -55,7 +55,12 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
     return {
         a.AccountRegistered: Reaction(),
         a.LoggedIn: Reaction(),
-        a.DeviceMerged: Reaction(within=[lambda tx, f: services.metrics.merge(tx, f.device_id, f.account_id)]),
+        a.DeviceMerged: Reaction(
+            within=[
+                lambda tx, f: services.metrics.merge(tx, f.device_id, f.account_id),
+                lambda tx, f: services.candidates.merge(tx, f.device_id, f.account_id),
+            ]
+        ),
         a.Followed: Reaction(),
         a.Unfollowed: Reaction(),
         a.Blocked: Reaction(now=[cast.walls]),

@@ -1,0 +1,136 @@
+"""What the feed keeps of a person: right when much happens at once, and kept when a device logs in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+
+from sqlalchemy import select
+
+from feed.models import Candidate, CandidateTopic, Taste
+from feed.recall import FRESH, Person, recall_notes
+from kernel.actor import Actor
+from kernel.db import Write
+from tests.api.test_feed import ids, publish
+from tests.house import Client, House
+
+
+def add_candidate(tx: Write, number: int, **fields: Any) -> None:
+    row = {
+        "note_id": f"note_{number:026}",
+        "author_id": f"acct_{number:026}",
+        "published_at": tx.now - timedelta(hours=number),
+        "topics": ["linen"],
+        "commercial": False,
+        "fingerprint": str(number),
+        "content": 0.5,
+        "parts": {},
+        "quality": 0.5,
+        "eligible": True,
+        **fields,
+    }
+    tx.session.add(Candidate(**row))
+    tx.session.add(CandidateTopic(topic="linen", note_id=row["note_id"], quality=row["quality"]))
+
+
+def weight(house: House, person: str, about: str) -> float:
+    with house.engines.db.read() as session:
+        return session.scalar(select(Taste.weight).where(Taste.person == person, Taste.about == about)) or 0.0
+
+
+def test_two_pages_at_once_show_nothing_twice(any_house: House) -> None:
+    for number in range(6):
+        publish(any_house, any_house.as_(f"author{number}"), number)
+    feed, actor = any_house.services.feed, Actor(device_id=any_house.services.accounts.new_device())
+    pages: list[Any] = []
+    other = Thread(target=lambda: pages.append(feed.page(actor, None, 3)))
+    log = feed._log
+
+    def overtaken(*arguments: Any) -> Any:
+        if not other.ident:
+            other.start()
+            other.join()
+        return log(*arguments)
+
+    feed._log = overtaken  # type: ignore[method-assign]
+    pages.append(feed.page(actor, None, 3))
+    shown = [item["id"] for page in pages for item in page.items]
+    assert len(shown) == len(set(shown)) == 6
+
+
+def test_what_a_device_saw_and_said_is_its_accounts(any_house: House) -> None:
+    notes = [publish(any_house, any_house.as_(f"author{number}"), number) for number in range(4)]
+    visitor = any_house.device()
+    visitor.post("feedback", {"kind": "not_interested", "target": notes[0]})
+    (seen,) = ids(visitor.get("feed?limit=1"))
+    device = visitor.headers["X-Device"]
+    any_house.engines.db.write(lambda tx: any_house.services.candidates.respond(tx, device, notes[1], "opened"))
+    disliked = weight(any_house, device, "topic:linen")
+    made = visitor.post("accounts", {"handle": "lin_mei", "password": "long enough 1"}).json
+    account = Client(any_house, {"Authorization": f"Bearer {made['token']}"})
+    assert set(ids(account.get("feed"))) == {*notes} - {notes[0], seen}
+    assert weight(any_house, made["account"]["id"], "topic:linen") == disliked != 0
+    assert weight(any_house, device, "topic:linen") == 0
+
+
+def test_two_acts_at_once_both_move_the_taste(any_house: House) -> None:
+    db, candidates = any_house.engines.db, any_house.services.candidates
+
+    def like(tx: Write) -> None:
+        candidates.taste(tx, "acct_1", ["topic:linen"], 1.0)
+
+    for round_ in (1, 2):
+        other = Thread(target=lambda: db.write(like))
+
+        def first(tx: Write, other: Thread = other) -> None:
+            like(tx)
+            other.start()
+            other.join(0.3)
+
+        db.write(first)
+        other.join()
+        assert weight(any_house, "acct_1", "topic:linen") == 2.0 * round_
+
+
+def test_what_is_not_wanted_counts_beside_many_likes(house: House) -> None:
+    note = publish(house, house.as_("author"))
+    viewer = house.as_("viewer")
+    other = publish(house, house.as_("other"), 2)
+
+    def like_much(tx: Write) -> None:
+        for number in range(80):
+            house.services.candidates.taste(tx, viewer.id, [f"topic:t{number}"], 1.0)
+
+    house.engines.db.write(like_much)
+    viewer.post("feedback", {"kind": "not_interested", "target": note})
+    (item,) = viewer.get("feed").json["items"]
+    assert item["id"] == other
+    assert viewer.get(f"exposures/{item['exposure_id']}/why").json["parts"]["affinity"] < 0
+
+
+def test_guaranteed_notes_never_crowd_out_the_rest(any_house: House) -> None:
+    any_house.engines.db.write(lambda tx: [add_candidate(tx, number) for number in range(400)] and None)
+    seen = frozenset((f"note_{n:026}", f"note_{n:026}") for n in range(1000, 1300))
+    with any_house.engines.db.read() as session:
+        items = recall_notes(session, Person("acct_x", seen=seen), [])
+    guaranteed = {item.id for item in items if item.guaranteed}
+    assert guaranteed == {f"note_{number:026}" for number in range(400 - FRESH, 400)}
+    assert len(items) > len(guaranteed)
+
+
+def test_the_oldest_waits_for_its_guarantee_whatever_found_it(any_house: House) -> None:
+    any_house.engines.db.write(lambda tx: add_candidate(tx, 1))
+    with any_house.engines.db.read() as session:
+        (item,) = recall_notes(session, Person("acct_x", tastes={"topic:linen": 1.0}), [])
+    assert (item.source, item.guaranteed) == ("topic", True)
+
+
+def test_a_topics_best_follow_the_responses(any_house: House) -> None:
+    note = publish(any_house, any_house.as_("author"))
+    any_house.device().get("feed")
+    any_house.as_("viewer").put(f"notes/{note}/like")
+    any_house.services.candidates.rescore_all()
+    with any_house.engines.db.read() as session:
+        best = session.scalar(select(CandidateTopic.quality))
+        assert best == session.scalar(select(Candidate.quality))

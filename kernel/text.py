@@ -43,9 +43,10 @@ def not_empty(text: str) -> str:
     return text
 
 
-Line = Annotated[
-    str, StringConstraints(strict=True, max_length=200), AfterValidator(check_line), AfterValidator(not_empty)
-]
-OptionalLine = Annotated[str, StringConstraints(strict=True, max_length=200), AfterValidator(check_line)]
-Prose = Annotated[str, StringConstraints(strict=True, max_length=20_000), AfterValidator(check_prose)]
+# Bounded before, so that nothing long is worked on, and after: NFC makes three characters of some.
+_LINE, _PROSE = StringConstraints(max_length=200), StringConstraints(max_length=20_000)
+_STRICT = StringConstraints(strict=True)
+Line = Annotated[str, _STRICT, _LINE, AfterValidator(check_line), AfterValidator(not_empty), _LINE]
+OptionalLine = Annotated[str, _STRICT, _LINE, AfterValidator(check_line), _LINE]
+Prose = Annotated[str, _STRICT, _PROSE, AfterValidator(check_prose), _PROSE]
 Id = Annotated[str, StringConstraints(strict=True, max_length=48, pattern=r"^[a-z]{2,12}_[0-9a-z]{26}$")]

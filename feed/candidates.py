@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, select, update
 
 from feed import quality
 from feed.models import Candidate, CandidateTopic, Exposure, Feedback, Taste
@@ -127,15 +127,15 @@ class Candidates:
 
     def exposed(self, tx: Write, shown: Sequence[tuple[str, int]]) -> None:
         """Count exposures (note id, position). A response counts against how likely the position is looked at."""
-        for note_id, position in sorted(shown):
-            weight = quality.examination(position)
-            change = {"exposures": Candidate.exposures + 1, "examined": Candidate.examined + weight}
-            tx.session.execute(
-                update(Candidate)
-                .where(Candidate.note_id == note_id)
-                .values(change)
-                .execution_options(synchronize_session=False)
-            )
+        weights = {note_id: quality.examination(position) for note_id, position in shown}
+        if not weights:
+            return
+        mine = Candidate.note_id.in_(weights)
+        # Taken in one order first: two pages that share notes must not wait for each other.
+        tx.session.execute(select(Candidate.note_id).where(mine).order_by(Candidate.note_id).with_for_update())
+        examined = Candidate.examined + case(weights, value=Candidate.note_id)
+        counted = update(Candidate).where(mine).values(exposures=Candidate.exposures + 1, examined=examined)
+        tx.session.execute(counted.execution_options(synchronize_session=False))
 
     def absorb(self, tx: Write, acts: Sequence[Act]) -> None:
         """Count many acts in order of time: counters and tastes are as after `exposed` and `respond` for each of them.

@@ -32,6 +32,7 @@ ROOM_QUALITY = 0.95
 only now. Among a thousand notes of which half score above .7, a prior of .6 put it hundreds of cards down."""
 MOST_ROOMS = 200
 _TRIES = 8
+_CAP, _SHARE = "feed.commercial_cap", "feed.guarantee_share"
 
 
 class _Overtaken(Exception):
@@ -58,8 +59,8 @@ class FeedService:
         self.candidates = candidates
         self.policies = policies
         self._random = random
-        policies.declare("feed.commercial_cap", 2, low=0, high=5)
-        policies.declare("feed.guarantee_share", 0.2, low=0.0, high=0.5)
+        policies.declare(_CAP, 2, low=0, high=5)
+        policies.declare(_SHARE, 0.2, low=0.0, high=0.5)
 
     # -- the recommended feed -------------------------------------------------------------------------------------
 
@@ -78,8 +79,8 @@ class FeedService:
         now = self.db.clock.now()
         with self.db.read() as session:
             person = read_person(session, actor.person, now)
-            cap = self.policies.get(session, "feed.commercial_cap")
-            share = self.policies.get(session, "feed.guarantee_share")
+            policies = self.policies.values(session, [(_CAP, ""), (_SHARE, "")])
+        cap, share = policies[_CAP, ""], policies[_SHARE, ""]
         if person.fewer_products:
             cap = min(cap, 1)
         items = self._recall(actor, person)

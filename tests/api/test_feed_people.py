@@ -6,7 +6,7 @@ from datetime import timedelta
 from threading import Thread
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from feed.models import Candidate, CandidateTopic, Taste
 from feed.recall import FRESH, Person, recall_notes
@@ -134,3 +134,28 @@ def test_a_topics_best_follow_the_responses(any_house: House) -> None:
     with any_house.engines.db.read() as session:
         best = session.scalar(select(CandidateTopic.quality))
         assert best == session.scalar(select(Candidate.quality))
+
+
+def test_a_longer_page_takes_no_more_statements(any_house: House) -> None:
+    for number in range(8):
+        publish(any_house, any_house.as_(f"author{number}"), number)
+    taken: list[int] = []
+    for limit in (2, 6):
+        statements: list[str] = []
+        count = lambda c, cursor, statement, *rest: statements.append(statement)  # noqa: B023, E731
+        event.listen(Engine, "before_cursor_execute", count)
+        assert len(any_house.device().get(f"feed?limit={limit}").json["items"]) == limit
+        event.remove(Engine, "before_cursor_execute", count)
+        taken.append(len(statements))
+    assert taken[0] == taken[1]
+
+
+def test_an_exposure_counts_by_its_position(any_house: House) -> None:
+    for number in range(3):
+        publish(any_house, any_house.as_(f"author{number}"), number)
+    shown = ids(any_house.device().get("feed"))
+    with any_house.engines.db.read() as session:
+        rows = session.execute(select(Candidate.note_id, Candidate.exposures, Candidate.examined)).all()
+    assert {row.note_id: (row.exposures, round(row.examined, 9)) for row in rows} == {
+        note_id: (1, round(position**-0.5, 9)) for position, note_id in enumerate(shown, 1)
+    }

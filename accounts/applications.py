@@ -13,7 +13,7 @@ from accounts.schemas import ApplicationIn, ApplicationOut, Decision, Withdrawal
 from accounts.service import AccountService
 from kernel.actor import Actor
 from kernel.clock import rfc3339
-from kernel.db import Database, Write
+from kernel.db import Database, Write, alone
 from kernel.errors import Conflict, Forbidden, NotFound
 from kernel.idempotency import Answer, once
 from kernel.ids import new_id
@@ -45,6 +45,7 @@ class ApplicationService:
         def write(tx: Write) -> dict[str, object]:
             followers = _followers(tx.session, account_id)
             _check_conditions(followers, strikes)
+            alone(tx.session, f"creator_applications:{account_id}")
             if self._latest(tx.session, account_id, "open", "approved") is not None:
                 raise Conflict("creator.already_applied", "An application is open or approved already.")
             row = models.CreatorApplication(
@@ -65,6 +66,8 @@ class ApplicationService:
         """Approve or refuse, by an admin or moderator; an approval checks the conditions again."""
         decider = actor.require("admin", "moderator")
         account_id = self.get(actor, application_id).account_id
+        if account_id == decider:
+            raise Forbidden("creator.own_application", "Somebody else must decide on your application.")
         strikes = self.strikes.active_strikes(account_id)
 
         def write(tx: Write) -> dict[str, object]:

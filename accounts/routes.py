@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import request
+from flask import g
 
 from accounts.applications import ApplicationService
 from accounts.schemas import (
@@ -55,7 +55,7 @@ def log_in(actor: Actor, body: Credentials) -> SessionOut:
 @endpoint()
 def log_out(actor: Actor) -> None:
     """End this session."""
-    find(AccountService).log_out(request.headers.get("Authorization", "").partition(" ")[2])
+    find(AccountService).log_out(g.session_token)
 
 
 @routes.get("/me")

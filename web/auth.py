@@ -34,7 +34,8 @@ def identify() -> None:
         return
     header = request.headers.get("Authorization")
     if header is not None:
-        g.actor = find(AccountService).authenticate(_bearer(header))
+        g.session_token = _bearer(header)
+        g.actor = find(AccountService).authenticate(g.session_token)
     elif (token := request.cookies.get(SESSION_COOKIE)) is not None:
         g.actor = _page_actor(token)
     else:
@@ -83,6 +84,7 @@ def _page_actor(token: str) -> Actor:
         return _device_actor()
     if request.method not in _SAFE:
         check_csrf()
+    g.session_token = token
     return actor
 
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
+from accounts import ApplicationIn, CreatorApplied
+from kernel.actor import Actor
+from kernel.db import Write
+from kernel.errors import Conflict
+from kernel.facts import Reaction
 from tests.house import Client, House, problem
+from web.auth import SESSION_COOKIE, csrf_token
 
 REGISTRATION = {"handle": "lin_mei", "password": "long enough 1"}
 
@@ -74,6 +82,51 @@ def test_only_staff_decides(house: House) -> None:
     refused = creator.post(f"creator-applications/{made.json['id']}/decision", {"verdict": "approve"})
     assert problem(refused) == (403, "role.required")
     assert creator.get(f"creator-applications/{made.json['id']}").json["status"] == "open"
+
+
+def test_nobody_decides_on_their_own_application(house: House) -> None:
+    moderator = house.as_("mod", "moderator")
+    house.add_followers(moderator.id, 1001)
+    made = moderator.post("creator-applications", {}).json
+    refused = moderator.post(f"creator-applications/{made['id']}/decision", {"verdict": "approve"})
+    assert problem(refused) == (403, "creator.own_application")
+    assert not house.services.applications.approved(moderator.id)
+
+
+def test_two_applications_at_once_are_one(any_house: House) -> None:
+    creator = any_house.as_("creator")
+    any_house.add_followers(creator.id, 1001)
+    actor, applications = Actor(creator.id), any_house.services.applications
+    answers: list[str] = []
+
+    def apply() -> None:
+        try:
+            answers.append(applications.apply(actor, ApplicationIn()).value["status"])
+        except Conflict as error:
+            answers.append(error.code)
+
+    other = Thread(target=apply)
+
+    def meanwhile(tx: Write, fact: CreatorApplied) -> None:
+        if not other.ident:
+            tx.session.flush()
+            other.start()
+            other.join(0.3)
+
+    reactions = any_house.engines.db.reactions
+    reactions.table = {**reactions.table, CreatorApplied: Reaction(within=[meanwhile])}
+    apply()
+    other.join()
+    assert sorted(answers) == ["creator.already_applied", "open"]
+
+
+def test_a_session_cookie_logs_out_over_the_api_too(house: House) -> None:
+    token = house.device().post("accounts", REGISTRATION).json["token"]
+    browser = house.app.test_client()
+    browser.set_cookie(SESSION_COOKIE, token)
+    gone = browser.delete("/api/v1/sessions/current", headers={"X-CSRF-Token": csrf_token(token)})
+    assert gone.status_code == 204
+    assert problem(house.anonymous().get("me", headers={"Authorization": f"Bearer {token}"}))[0] == 401
 
 
 def approved_creator(house: House) -> tuple[Client, Client, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ class SearchService:
         self.encoder = encoder
         self.sources = sources
         self._off_loop = off_loop
+        self._filling = threading.Lock()
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -114,10 +116,14 @@ class SearchService:
         return self.index.count()
 
     def fill_if_lost(self) -> None:
-        """Fill the index when it was lost, half written, or made by another encoder."""
-        if not self.index.fresh:
+        """Fill the index when it was lost, half written, or made by another encoder; never twice at a time."""
+        if self.index.fresh or not self._filling.acquire(blocking=False):
+            return
+        try:
             log.info("the search index is not whole; filling it from SQL")
             log.info("the search index holds %s documents", self.rebuild())
+        finally:
+            self._filling.release()
 
     def _documents(self, kind: str, texts: Sequence[Text]) -> list[IndexDocument]:
         vectors = self._vectors([meaning(text.title, text.texts) for text in texts])

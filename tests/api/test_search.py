@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kernel.errors import Unavailable
@@ -90,6 +92,23 @@ def test_a_lost_index_is_filled_again(house: House) -> None:
     assert found(house, "linen") == [note]
 
 
+def test_a_filling_under_way_is_not_begun_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = publish(house, house.as_("author"), title="Washed linen shirt", text="Soft after the third wash.")
+    search, cleared = house.services.search, []
+    monkeypatch.setattr(type(house.engines.index), "fresh", property(lambda index: False))
+    clear, put = house.engines.index.clear, house.engines.index.put
+    monkeypatch.setattr(house.engines.index, "clear", lambda: (cleared.append(1), clear()))
+
+    def slowly(documents: Any) -> None:
+        search.fill_if_lost()  # the job of every ten minutes comes while the start is filling
+        put(documents)
+
+    monkeypatch.setattr(house.engines.index, "put", slowly)
+    search.fill_if_lost()
+    assert len(cleared) == 1
+    assert found(house, "linen") == [note]
+
+
 def test_suggestions_are_topics_then_titles(house: House) -> None:
     publish(house, house.as_("author"), title="Linen shirt for tall people", text="Soft.", topics=["linen care"])
     items = house.device().get("search/suggest?q=linen").json["items"]
@@ -101,7 +120,17 @@ def test_suggestions_are_topics_then_titles(house: House) -> None:
 
 def test_bad_queries_are_refused(house: House) -> None:
     viewer = house.device()
-    for query in ("q=", "q=%00", "q=a%E2%80%AEb", "q=a&kind=person", "q=a&limit=0", "q=" + "a" * 201, "", "q=a&q=b", "q=a&x=1"):
+    for query in (
+        "q=",
+        "q=%00",
+        "q=a%E2%80%AEb",
+        "q=a&kind=person",
+        "q=a&limit=0",
+        "q=" + "a" * 201,
+        "",
+        "q=a&q=b",
+        "q=a&x=1",
+    ):
         answer = viewer.get(f"search?{query}")
         assert answer.status_code == 422, query
         assert problem(answer) == (422, "request.invalid")

@@ -111,13 +111,15 @@ class ModerationService:
             row = session.get(Case, case_id)
             if row is None:
                 raise NotFound("case.not_found", "There is no such case.")
-            line = self._case_line(actor, row, self.db.clock.now())
             reports = session.scalars(select(Report).where(Report.case_id == case_id).order_by(Report.id))
             lines = [ReportLine(reason=r.reason, text=r.text, created_at=rfc3339(r.created_at)) for r in reports]
             actions = [
                 _action(a) for a in session.scalars(select(Action).filter_by(case_id=case_id).order_by(Action.id))
             ]
-            return line.model_copy(update={"report_lines": lines, "actions": actions, "hits": _hits(session, row)})
+            hits = _hits(session, row)
+        # Whoever owns the target reads it on a connection of its own, so none is held meanwhile.
+        line = self._case_line(actor, row, self.db.clock.now())
+        return line.model_copy(update={"report_lines": lines, "actions": actions, "hits": hits})
 
     def claim(self, actor: Actor, case_id: str) -> CaseOut:
         """Take a case with a lease of 15 minutes."""

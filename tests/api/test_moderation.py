@@ -95,6 +95,21 @@ def test_a_wrong_version_is_refused_and_nothing_changes(house: House) -> None:
     assert author.get("notices").json["items"] == []
 
 
+def test_looking_at_a_case_holds_one_connection_at_a_time(house: House) -> None:
+    _, _, moderator, case_id = open_case(house)
+    pool = house.engines.db._readers.pool
+    held: list[int] = []
+    describe = house.services.moderation.targets.describe
+
+    def watched(*asked: Any) -> Any:
+        held.append(pool.checkedout())  # type: ignore[attr-defined]
+        return describe(*asked)
+
+    house.services.moderation.targets.describe = watched  # type: ignore[method-assign]
+    assert moderator.get(f"cases/{case_id}").json["target"]["kind"] == "account"
+    assert held == [0]
+
+
 def test_nobody_judges_their_own(house: House) -> None:
     _, _, moderator, _ = open_case(house)
     report(house.as_("second"), moderator.id)

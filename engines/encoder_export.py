@@ -186,7 +186,9 @@ def _write(manifest: Manifest, folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; 1 with a sentence on stderr when the model cannot be exported."""
-    parser = argparse.ArgumentParser(prog="python -m engines.encoder_export", description="Export an encoder to ONNX int8.")
+    parser = argparse.ArgumentParser(
+        prog="python -m engines.encoder_export", description="Export an encoder to ONNX int8."
+    )
     parser.add_argument("folder", type=Path, help="where the export goes")
     parser.add_argument("--model", default=MODEL, help="a sentence-transformers model by name or path")
     given = parser.parse_args(arguments)

@@ -54,12 +54,16 @@ def test_services_reach_each_other_through_their_faces_only() -> None:
 
 
 def test_rules_know_neither_flask_nor_an_engines_client() -> None:
-    forbidden = re.compile(r"^\s*(?:from|import) (flask|redis|elasticsearch|tantivy|usearch|gevent|socketio)\b", re.MULTILINE)
+    forbidden = re.compile(
+        r"^\s*(?:from|import) (flask|redis|elasticsearch|tantivy|usearch|gevent|socketio)\b", re.MULTILINE
+    )
     allowed = {"routes.py", "sockets.py"}
     wrong = [
         str(path.relative_to(ROOT))
         for path in sources()
-        if path.relative_to(ROOT).parts[0] in SERVICES and path.name not in allowed and forbidden.search(path.read_text())
+        if path.relative_to(ROOT).parts[0] in SERVICES
+        and path.name not in allowed
+        and forbidden.search(path.read_text())
     ]
     assert wrong == []
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Request, Response
 from flask.sessions import SessionInterface, SessionMixin
@@ -56,7 +57,6 @@ from web.payments import PretendProvider
 from web.policies import routes as policy_routes
 from web.reactions import connect
 from web.targets import ServiceTargets
-
 
 PAGES = (
     feed_pages, note_pages, people, shop_pages, pay, live_pages, account, studio, studio_rooms, moderation_pages, figures
@@ -272,11 +272,11 @@ def _write_private(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _constant(make: Callable[[], object]) -> Callable[[], object]:
+def _constant(make: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
     """A view whose answer never changes while the process runs; made at its first call."""
-    made: list[object] = []
+    made: list[dict[str, Any]] = []
 
-    def view() -> object:
+    def view() -> dict[str, Any]:
         if not made:
             made.append(make())
         return made[0]

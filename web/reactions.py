@@ -16,6 +16,7 @@ import shop as s
 from engines.sql import AnyDatabase
 from kernel.db import Write
 from kernel.facts import Fact, Later, Reaction
+from kernel.idempotency import forget_before
 from live.jobs import REFRESH, STREAM
 from shop.jobs import handlers as shop_jobs
 from web.broadcast import Broadcast
@@ -30,7 +31,12 @@ def connect(db: AnyDatabase, services: Services) -> None:
     """Fill the table and name the jobs' handlers."""
     db.reactions.table = table(services)
     services.worker.handlers.update(shop_jobs(services.orders, services.products))
+    worker = services.worker
     services.worker.repeat(DELIVER, timedelta(seconds=10), services.provider.deliver_due)
+    worker.repeat("metrics.seal", timedelta(hours=1), services.metrics.seal)
+    worker.repeat("feed.rescore", timedelta(minutes=5), services.candidates.rescore_all)
+    worker.repeat("idempotency.forget", timedelta(hours=1), lambda: db.write(_forget_keys))
+    worker.repeat("search.fill_if_lost", timedelta(minutes=10), services.search.fill_if_lost)
     services.worker.handlers["search.index"] = lambda args: services.search.index_things(args["kind"], args["ids"])
     services.worker.handlers["feed.refresh"] = lambda args: services.candidates.refresh(args["note_ids"])
     services.worker.handlers.update(services.live_jobs.handlers)
@@ -65,9 +71,7 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         a.Unfollowed: Reaction(),
         a.Blocked: Reaction(now=[cast.walls]),
         a.Unblocked: Reaction(now=[cast.walls]),
-        a.AccountSuspended: Reaction(
-            within=[lambda tx, f: desk.end_rooms_of(tx, f.account_id)], now=[cast.suspended]
-        ),
+        a.AccountSuspended: Reaction(within=[lambda tx, f: desk.end_rooms_of(tx, f.account_id)], now=[cast.suspended]),
         a.CreatorApplied: Reaction(),
         a.CreatorApproved: Reaction(),
         a.CreatorRefused: Reaction(),
@@ -99,7 +103,10 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         n.NoteUnliked: Reaction(within=[taste("liked", -1)]),
         n.NoteSaved: Reaction(within=[taste("saved")]),
         n.NoteUnsaved: Reaction(within=[taste("saved", -1)]),
-        n.NoteCommented: Reaction(within=[taste("commented")], later=[Later("moderation.screen", lambda f: _subject("comment", f.comment_id, 1))]),
+        n.NoteCommented: Reaction(
+            within=[taste("commented")],
+            later=[Later("moderation.screen", lambda f: _subject("comment", f.comment_id, 1))],
+        ),
         n.CommentHidden: Reaction(),
         n.CommentRestored: Reaction(),
         n.CommentDeleted: Reaction(),
@@ -131,7 +138,9 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         l.RoomCreated: Reaction(),
         l.RoomStarted: Reaction(later=[on_air]),
         l.RoomEnded: Reaction(now=[lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]),
-        l.RoomHidden: Reaction(now=[cast.hidden, lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]),
+        l.RoomHidden: Reaction(
+            now=[cast.hidden, lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]
+        ),
         l.RoomRestored: Reaction(now=[lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]),
         l.ShelfChanged: Reaction(),
         l.ProductPinned: Reaction(),
@@ -150,6 +159,11 @@ def _count_order(services: Services, tx: Write, kind: str, f: s.OrderPlaced | s.
 
 def _room(f: l.RoomEnded | l.RoomHidden | l.RoomRestored) -> dict[str, Any]:
     return {"room_id": f.room_id}
+
+
+def _forget_keys(tx: Write) -> None:
+    """Keys are kept for 30 days, longer than anybody retries."""
+    forget_before(tx, tx.now - timedelta(days=30))
 
 
 def _subject(kind: str, target_id: str, version: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from kernel.actor import Actor
-
 from tests.house import Client, House, problem
 
 GOOD = (
@@ -15,11 +14,33 @@ GOOD = (
 
 
 # Notes that differ in digits only are near-duplicates, so each gets a word of its own.
-WORDS = "apricot basil cedar dune ember fjord grove harbour iris jasmine kelp lilac maple nectar olive pine".split()
+WORDS = [
+    "apricot",
+    "basil",
+    "cedar",
+    "dune",
+    "ember",
+    "fjord",
+    "grove",
+    "harbour",
+    "iris",
+    "jasmine",
+    "kelp",
+    "lilac",
+    "maple",
+    "nectar",
+    "olive",
+    "pine",
+]
 
 
 def publish(house: House, author: Client, number: int = 1, text: str = GOOD, **fields: Any) -> str:
-    draft = {"title": f"Linen dress in {WORDS[number % 16]} {number}", "text": text.format(n=number), "topics": ["linen"], **fields}
+    draft = {
+        "title": f"Linen dress in {WORDS[number % 16]} {number}",
+        "text": text.format(n=number),
+        "topics": ["linen"],
+        **fields,
+    }
     note_id: str = author.post("notes", draft).json["id"]
     assert author.post(f"notes/{note_id}/submit").status_code == 200
     house.jobs()
@@ -118,7 +139,7 @@ def test_not_interested_changes_the_very_next_page(house: House) -> None:
 def test_liking_a_topic_brings_more_of_it(house: House) -> None:
     viewer = house.as_("viewer")
     liked = publish(house, house.as_("a0"), 0, topics=["tennis"])
-    for number in range(3):
+    for _ in range(3):
         viewer.put(f"notes/{liked}/like")
         viewer.delete(f"notes/{liked}/like")
     viewer.put(f"notes/{liked}/like")

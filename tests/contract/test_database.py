@@ -170,9 +170,11 @@ def test_upsert_changes_what_is_there(any_house: House) -> None:
 def test_a_reader_cannot_write(any_house: House) -> None:
     from sqlalchemy.exc import DBAPIError
 
-    with pytest.raises((DBAPIError, Exception), match=r"read.?only|readonly"), any_house.engines.db.read() as session:
+    with any_house.engines.db.read() as session:
         session.add(Account(**row(1)))
-        session.flush()
+        with pytest.raises(DBAPIError, match=r"read.?only|readonly"):
+            session.flush()
+        session.rollback()
     assert handles(any_house) == set()
 
 
@@ -186,7 +188,7 @@ def test_instants_come_back_aware_and_in_utc(any_house: House) -> None:
 
 def test_a_naive_time_has_no_place(any_house: House) -> None:
     def write(tx: Write) -> None:
-        tx.session.add(Account(**{**row(1), "created_at": datetime(2026, 11, 22)}))  # noqa: DTZ001
+        tx.session.add(Account(**{**row(1), "created_at": datetime(2026, 11, 22)}))
         tx.session.flush()
 
     with pytest.raises(Exception, match="naive"):

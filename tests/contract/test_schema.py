@@ -40,7 +40,7 @@ def test_a_schema_of_another_version_is_refused_with_the_cure(url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(SettingError, match="9999.*install the version"):
+    with pytest.raises(SettingError, match=r"9999.*install the version"):
         ensure_current(url)
 
 

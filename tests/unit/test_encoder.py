@@ -116,7 +116,9 @@ def test_vectors_match_the_packages_own_engine() -> None:
 
 
 SCRIPTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
-MIXED = st.lists(st.sampled_from([*PROBES, "▁", " ", "<s>"[:2], "\t", "ﬁ", "①", "\u0000", "\U0001f9ff\U0001f9ff"]), max_size=6)
+MIXED = st.lists(
+    st.sampled_from([*PROBES, "▁", " ", "<s>"[:2], "\t", "ﬁ", "①", "\u0000", "\U0001f9ff\U0001f9ff"]), max_size=6
+)
 
 
 @given(text=SCRIPTS | MIXED.map("".join))
@@ -141,7 +143,9 @@ def test_special_token_in_a_text_is_text() -> None:
 
 def test_meaning_crosses_words_and_languages() -> None:
     encoder = OnnxEncoder(exported_model())
-    english = encoder.documents(["A face cream for people with sensitive skin", "Sneakers that stay dry in the rain", "Pans"])
+    english = encoder.documents(
+        ["A face cream for people with sensitive skin", "Sneakers that stay dry in the rain", "Pans"]
+    )
     assert (encoder.queries(["防水运动鞋", "gentle moisturiser"]) @ english.T).argmax(axis=1).tolist() == [1, 0]
     chinese = encoder.documents(["一款适合敏感肌的面霜", "下雨天也不湿脚的球鞋", "铸铁锅"])
     assert (encoder.queries(["waterproof sneakers", "护肤"]) @ chinese.T).argmax(axis=1).tolist() == [1, 0]

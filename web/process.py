@@ -122,7 +122,12 @@ def ready_demo(settings: Settings, reset: bool, serves: bool = True) -> None:
             raise SettingError(
                 f"OFFSHELF_DATA {data} holds data that is not the demo's; name another folder for the demo."
             )
-        if reset or loading.exists() or not loaded.exists():
+        begins_anew = reset or loading.exists()
+        if begins_anew and settings.database_url.startswith("postgresql://"):
+            raise SettingError(
+                "OFFSHELF_DATABASE_URL: empty this database yourself; the demo deletes only its own folder."
+            )
+        if begins_anew or not loaded.exists():
             loading.touch()
             _wipe(data)
             export_encoder(settings)

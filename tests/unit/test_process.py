@@ -33,6 +33,13 @@ def test_the_demo_never_deletes_what_is_not_the_demos(tmp_path: Path) -> None:
     assert database.read_text() == "somebody's shop"
 
 
+def test_the_demo_empties_no_database_server(tmp_path: Path) -> None:
+    (tmp_path / "demo.loading").touch()
+    settings = Settings(data=tmp_path, encoder="hash", database_url="postgresql://nobody@127.0.0.1/nothing")
+    with pytest.raises(SettingError, match="empty this database yourself"):
+        ready_demo(settings, reset=False, serves=False)
+
+
 def test_a_taken_port_is_said_before_the_demo_is_loaded(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

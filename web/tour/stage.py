@@ -25,7 +25,7 @@ TITLES = tuple(note["title"] for note in (NOTE, NOTE_ZH, DISPLAY))
 
 @dataclass
 class Deeds:
-    """What the tour did that the figures count. `openings`: people who were not yet active on this day."""
+    """What the tour did that the figures count. `openings`: strangers, who were not there before."""
 
     openings: int = 0
     buyers: int = 0
@@ -87,10 +87,10 @@ class Stage:
             same(f"{handle} is synthetic", self.people[handle].get("me")["synthetic"], True)
 
     def open_app(self) -> None:
-        """Everybody opens the app. The event's id is the day's, so that the server says who is new today."""
+        """Everybody opens the app, and is active on this day from here on."""
         self.opened_on = self.today()
         for handle, person in self.people.items():
-            self.deeds.openings += _opened(person, f"tour-{handle}-{self.today()}")
+            _opened(person, f"tour-{handle}-{self.today()}")
 
     def stranger(self) -> Client:
         """Somebody nobody knows: a fresh device without an account."""

@@ -30,11 +30,14 @@ Step = Callable[[Stage], None]
 
 
 def open_the_house(stage: Stage) -> None:
-    """Everybody logs in, what an interrupted tour left is put away, and the figures are noted before anybody acts."""
+    """Everybody logs in and opens the app, what an interrupted tour left is put away, and the figures are noted.
+
+    Opened before the figures are noted: who of the cast was active on this day already, with a browser, changes nothing.
+    """
     stage.enter()
     stage.tidy()
-    stage.before = figures.now(stage)
     stage.open_app()
+    stage.before = figures.now(stage)
     stage.stock()
     stage.saw(f"{len(stage.people)} synthetic accounts logged in; one pot and two spare ones in stock")
     publishing.pass_the_gate(stage)

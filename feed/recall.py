@@ -41,7 +41,7 @@ def read_person(session: Session, person: str | None, now: datetime) -> Person:
         return Person(None)
     columns = (Exposure.item_id, Exposure.state, Exposure.author_id, Exposure.commercial)
     recent = select(*columns).where(*_recent(person, now))
-    shown = session.execute(recent.order_by(Exposure.shown_at.desc(), Exposure.position.desc())).all()
+    shown = session.execute(recent.order_by(Exposure.shown_at.desc(), Exposure.id.desc())).all()
     tastes = session.execute(
         select(Taste.about, Taste.weight, Taste.updated_at)
         .where(Taste.person == person)

@@ -41,15 +41,17 @@ class Delivery:
     def admit(self, sid: str, room_id: str, seq: int, wanted: Callable[[], bool]) -> None:
         """Let a connection that knows everything up to `seq` into the room: what happened since, then all that follows."""
         with self._room(room_id):
-            missed = self._after(room_id, seq)
-            head = missed[-1]["seq"] if missed else seq
+            # One read serves both: who joins may know more than this process has given to those who are here already.
+            cursor = self._cursors.get(room_id, seq)
+            events = self._after(room_id, min(seq, cursor))
             if not wanted():
                 return
-            if (cursor := self._cursors.get(room_id)) is not None:
-                self._send([event for event in missed if event["seq"] > cursor], room_id)
-            self._cursors[room_id] = max(head, self._cursors.get(room_id, 0))
-            for event in missed:
-                self.emit("room.event", event, to=sid)
+            self._cursors[room_id] = cursor
+            self._send(events, room_id)
+            self._cursors[room_id] = max(seq, self._cursors[room_id])
+            for event in events:
+                if event["seq"] > seq:
+                    self.emit("room.event", event, to=sid)
             self._members[room_id].add(sid)
             self._enter(sid, channel(room_id))
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernel.clock import FrozenClock
@@ -53,6 +53,7 @@ def started() -> tuple[Log, Sockets, Delivery, FrozenClock]:
 steps = st.lists(st.sampled_from(["grow", "hear", "join", "catch_up", "leave"]) | st.integers(0, 8), max_size=40)
 
 
+@example(["join", "grow", "join"])
 @given(steps)
 def test_every_viewer_gets_every_event_once_and_in_order(walk: list[str | int]) -> None:
     log, sockets, delivery, _ = started()

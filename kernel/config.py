@@ -19,7 +19,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: Annotated[Path, Field(description="the folder that keeps everything")] = Path("var")
+    data: Annotated[Path, Field(description="the folder that keeps everything", validate_default=True)] = Path("var")
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on, 0 for any free one")] = 8000
     public_url: Annotated[str, Field(description="how browsers reach this server; empty: as they asked")] = ""
@@ -49,6 +49,12 @@ class Settings(BaseModel):
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR")
     ] = "INFO"
     rate_limits: Annotated[bool, Field(description="true or false: limits per person and time")] = True
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        """From here on no part of the program can take a relative path for another folder's."""
+        return folder.expanduser().absolute()
 
     @field_validator("time_zone")
     @classmethod

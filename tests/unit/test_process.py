@@ -68,6 +68,12 @@ def test_a_wrong_setting_names_its_variable_and_what_it_accepts(variable: str, v
     assert variable != "OFFSHELF_SECRET" or value not in str(error.value)
 
 
+def test_the_data_folder_is_absolute_whatever_was_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_settings({}).data == tmp_path / "var"
+    assert read_settings({"OFFSHELF_DATA": "here"}).data == tmp_path / "here"
+
+
 def test_options_win_over_the_environment() -> None:
     assert read_settings({"OFFSHELF_PORT": "81"}, port=82).port == 82
     assert read_settings({"OFFSHELF_PORT": "81"}, port=None).port == 81

@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 def connect(db: AnyDatabase, services: Services) -> None:
     """Fill the table and name the jobs' handlers."""
     db.reactions.table = table(services)
-    services.worker.handlers.update(shop_jobs(services.orders, services.products))
-    worker = services.worker
-    services.worker.repeat(DELIVER, timedelta(seconds=10), services.provider.deliver_due)
+    worker, verdicts = services.worker, Verdicts(services)
+    worker.repeat(DELIVER, timedelta(seconds=10), services.provider.deliver_due)
     worker.repeat("metrics.seal", timedelta(hours=1), services.metrics.seal)
     worker.repeat("feed.rescore", timedelta(minutes=5), services.candidates.rescore_all)
     worker.repeat("idempotency.forget", timedelta(hours=1), lambda: db.write(_forget_keys))
     worker.repeat("search.fill_if_lost", timedelta(minutes=10), services.search.fill_if_lost)
-    services.worker.handlers["search.index"] = lambda args: services.search.index_things(args["kind"], args["ids"])
-    services.worker.handlers["feed.refresh"] = lambda args: services.candidates.refresh(args["note_ids"])
-    services.worker.handlers.update(services.live_jobs.handlers)
-    services.worker.handlers["moderation.screen"] = Verdicts(services).screen
-    services.worker.handlers["moderation.screen_listing"] = Verdicts(services).screen_listing
+    worker.handlers.update(shop_jobs(services.orders, services.products))
+    worker.handlers.update(services.live_jobs.handlers)
+    worker.handlers["search.index"] = lambda args: services.search.index_things(args["kind"], args["ids"])
+    worker.handlers["feed.refresh"] = lambda args: services.candidates.refresh(args["note_ids"])
+    worker.handlers["moderation.screen"] = verdicts.screen
+    worker.handlers["moderation.screen_listing"] = verdicts.screen_listing
 
 
 def table(services: Services) -> dict[type[Fact], Reaction]:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
+from kernel.schema import Schema
 from kernel.text import Line, Prose
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
 
 Handle = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9_]{3,30}$")]
 Password = Annotated[str, StringConstraints(strict=True, min_length=10, max_length=200)]

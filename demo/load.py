@@ -21,7 +21,7 @@ from kernel.facts import Fact, Reaction
 from notes import NoteCommented, NoteLiked, NoteSaved
 
 if TYPE_CHECKING:
-    from web.app import Services
+    from web.services import Services
 
 PICTURES, SEARCH = "pictures", "search index"
 # Seconds each stage takes when nothing else runs; what the time left is guessed from.

@@ -16,7 +16,7 @@ from kernel.db import Database, Write
 
 if TYPE_CHECKING:
     from demo.load_pictures import Pictures
-    from web.app import Services
+    from web.services import Services
 
 T = TypeVar("T")
 

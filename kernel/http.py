@@ -9,13 +9,14 @@ from typing import Any, TypeVar, cast
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from kernel.actor import ANONYMOUS, Actor
 from kernel.errors import AppError, FieldError, Invalid, Malformed, PreconditionFailed, TooMany
 from kernel.idempotency import Answer, check_key
 from kernel.ports import Allowance, KeyValue
+from kernel.schema import Schema
 
 T = TypeVar("T")
 View = Callable[..., Any]
@@ -38,10 +39,8 @@ _NAME_LIMIT = 80
 _BODYLESS = ("GET", "HEAD", "DELETE", "OPTIONS")
 
 
-class Nothing(BaseModel):
+class Nothing(Schema):
     """Neither parameters nor fields: what a view takes that declares none."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from accounts import AccountRef
+from kernel.schema import Schema
 from kernel.text import Id, Line
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
 
 Seq = Annotated[int, Field(ge=0, lt=2**53)]
 Key = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]

@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from kernel.schema import Schema
 
 Channel = Literal["app", "feed", "following", "search", "note", "room", "profile", "product", "share"]
 # Deliberate acts make a person active; the rest are kept and counted for nothing (DESIGN.md: a background poll does not).
 Deliberate = Literal["app.opened", "note.opened", "room.opened", "product.opened", "profile.opened", "search.made"]
 Passive = Literal["impression", "poll", "video.progress"]
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class EventIn(Schema):

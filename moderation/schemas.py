@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from kernel.schema import Schema
 from kernel.text import Id, Line, Prose
 
 Kind = Literal["note", "comment", "product", "room", "account"]
@@ -21,10 +22,6 @@ RISK: dict[str, float] = {
     "spam": 0.4,
     "other": 0.3,
 }
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class TargetRef(Schema):

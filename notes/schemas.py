@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from accounts import AccountRef
+from kernel.schema import Schema
 from kernel.text import Id, Line, OptionalLine, Prose, not_empty
 
 MAX_IMAGES = 18
@@ -17,10 +18,6 @@ MAX_TOPICS = 10
 State = Literal["draft", "in_review", "public", "limited", "rejected", "superseded", "hidden", "removed"]
 Title = Annotated[OptionalLine, StringConstraints(max_length=100)]
 Text = Annotated[Prose, StringConstraints(max_length=10_000)]
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 def _topic(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from kernel.schema import Schema
 from kernel.text import check_line, not_empty
 from live import RoomCard
 from notes import NoteCard
@@ -14,10 +15,6 @@ from shop import ProductCard
 Kind = Literal["note", "product", "room"]
 KINDS: tuple[Kind, ...] = ("note", "product", "room")
 Query = Annotated[str, StringConstraints(max_length=200), AfterValidator(check_line), AfterValidator(not_empty)]
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class SearchQuery(Schema):

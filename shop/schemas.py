@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from accounts import AccountRef
+from kernel.schema import Schema
 from kernel.text import Id, Line, OptionalLine, Prose
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
 
 Currency = Literal["CNY", "USD", "EUR", "JPY"]
 Cursor = Annotated[str, StringConstraints(max_length=1024)]

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, StrictInt, StringConstraints
+from pydantic import StrictBool, StrictFloat, StrictInt, StringConstraints
 
 from kernel.actor import Actor
 from kernel.errors import Forbidden
 from kernel.http import blueprint, endpoint, find
 from kernel.policy import Policies
+from kernel.schema import Schema
 from kernel.text import Line, Prose
 
 routes = blueprint("policies", __name__)
 Value = StrictBool | StrictInt | StrictFloat | Line
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class PolicyIn(Schema):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import accounts as a
 import feed as fd
@@ -21,10 +21,8 @@ from live.jobs import REFRESH, STREAM
 from shop.jobs import handlers as shop_jobs
 from web.broadcast import Broadcast
 from web.payments import DELIVER
+from web.services import Services
 from web.verdicts import Verdicts
-
-if TYPE_CHECKING:
-    from web.app import Services
 
 
 def connect(db: AnyDatabase, services: Services) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import gevent
 import orjson
 from flask import Flask
 from flask_socketio import SocketIO
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 from werkzeug.http import parse_cookie
 
 from accounts import AccountService
@@ -19,23 +19,21 @@ from kernel.actor import ANONYMOUS, Actor
 from kernel.errors import Unauthenticated
 from kernel.http import parse
 from kernel.ids import is_id
+from kernel.schema import Schema
 from live import Authenticate, LiveNamespace, ShopCounter
 from web.auth import DEVICE_COOKIE, SESSION_COOKIE
+from web.engines import Engines
 from web.errors import ack_problem
+from web.services import Services
 from web.websocket import Backlog, WebSocketWSGI
-
-if TYPE_CHECKING:
-    from web.app import Engines, Services
 
 log = logging.getLogger("offshelf.sockets")
 MAX_FRAME = 64 * 1024
 PING_EVERY, PING_WAIT = 20, 15
 
 
-class Auth(BaseModel):
+class Auth(Schema):
     """What a client may say when it connects."""
-
-    model_config = ConfigDict(extra="forbid")
 
     token: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     device: Annotated[str, StringConstraints(max_length=48)] | None = None

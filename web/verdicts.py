@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kernel.db import Write, in_chunks
 from moderation import ActionUndone, CaseActed, Screened, Subject
-
-if TYPE_CHECKING:
-    from web.app import Services
+from web.services import Services
 
 
 class Verdicts:

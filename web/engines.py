@@ -1,0 +1,79 @@
+"""What is opened once per process, and closed at its end: each engine by its URL."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from engines.blobs import FileBlobs
+from engines.encoder import Manifest, folder_of, open_encoder
+from engines.index import open_index
+from engines.kv import open_kv
+from engines.media import FfmpegMedia
+from engines.offloop import off_loop
+from engines.payments import FakePayments
+from engines.realtime import InProcessRealtime
+from engines.sql import AnyDatabase, open_database
+from kernel.clock import SystemClock
+from kernel.config import Settings
+from kernel.ports import Blobs, Clock, Encoder, KeyValue, MediaServer, Realtime, SearchIndex
+
+
+@dataclass
+class Engines:
+    """Everything that has to be closed, opened once per process."""
+
+    db: AnyDatabase
+    kv: KeyValue
+    blobs: Blobs
+    clock: Clock
+    payments: FakePayments
+    streams: MediaServer
+    realtime: Realtime
+    encoder: Encoder
+    index: SearchIndex
+
+    def close(self, keep_kv: bool = False) -> None:
+        self.realtime.close()
+        self.streams.close()
+        self.index.close()
+        self.encoder.close()
+        if not keep_kv:
+            self.kv.close()
+        self.db.close()
+
+
+def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | None = None) -> Engines:
+    """Open what stands behind the ports. Raises `SettingError` for a setting that cannot be used."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    clock = clock or SystemClock()
+    encoder = open_encoder(settings.encoder, settings.data / "models")
+    manifest = Manifest.read(folder_of(settings.encoder, settings.data / "models"))
+    filled_by = manifest.fingerprint if manifest else encoder.name
+    return Engines(
+        db=open_database(settings.sql_url, clock),
+        kv=kv or open_kv(settings.kv_url, settings.data / "kv"),
+        blobs=FileBlobs(settings.data / "media" / "images"),
+        clock=clock,
+        payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),
+        streams=FfmpegMedia(settings.data / "live", clock),
+        realtime=InProcessRealtime(),
+        encoder=encoder,
+        index=open_index(settings.index_url, settings.data / "index", encoder.dimensions, off_loop, filled_by),
+    )
+
+
+def secret_key(settings: Settings) -> str:
+    """The configured secret, or one made once and kept in the data folder."""
+    if settings.secret:
+        return settings.secret
+    path = settings.data / "secret"
+    if not path.exists():
+        _write_private(path, secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)

@@ -1,0 +1,106 @@
+"""The eight nouns, wired to each other and to their engines; whoever must ask upwards gets a port here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts import AccountService, ApplicationService
+from engines.offloop import beside, off_loop
+from feed import Candidates, FeedService
+from kernel.config import Settings
+from kernel.jobs import Worker
+from kernel.policy import Policies
+from live import ChatRate, ChatService, LiveJobs, Presence, RoomDesk, RoomLog, RoomService
+from metrics import MetricsService
+from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook
+from notes import MediaService, NoteService, ProductGate
+from search import NoteSource, ProductSource, RoomSource, SearchService
+from shop import CheckoutService, OrderService, ProductService
+from web.engines import Engines
+from web.payments import PretendProvider
+from web.targets import ServiceTargets
+
+
+@dataclass
+class Services:
+    """The eight nouns, wired to each other and to their engines."""
+
+    accounts: AccountService
+    policies: Policies
+    applications: ApplicationService
+    metrics: MetricsService
+    strikes: StrikeBook
+    cases: CaseQueue
+    notices: Notices
+    screening: Screening
+    moderation: ModerationService
+    products: ProductService
+    checkout: CheckoutService
+    orders: OrderService
+    gate: ProductGate
+    media: MediaService
+    notes: NoteService
+    candidates: Candidates
+    feed: FeedService
+    search: SearchService
+    rooms: RoomService
+    chat: ChatService
+    desk: RoomDesk
+    live_jobs: LiveJobs
+    provider: PretendProvider
+    worker: Worker
+
+
+def wire(settings: Settings, engines: Engines) -> Services:
+    """Put the services together; whoever must ask upwards gets a port here."""
+    accounts = AccountService(engines.db, off_loop)
+    policies = Policies(engines.db)
+    strikes = StrikeBook(engines.db, policies)
+    applications = ApplicationService(engines.db, accounts, strikes)
+    metrics = MetricsService(engines.db, settings.zone, settings.currency)
+    cases = CaseQueue(engines.db)
+    notices = Notices(engines.db)
+    products = ProductService(engines.db, accounts)
+    gate = ProductGate(applications, strikes, products)
+    media = MediaService(engines.db, engines.blobs, off_loop)
+    notes = NoteService(engines.db, accounts, products, gate, media)
+    room_log = RoomLog(engines.db, engines.realtime, engines.streams.media_at, beside)
+    presence = Presence(engines.kv)
+    rooms = RoomService(engines.db, accounts, gate, products, engines.streams, presence, room_log)
+    targets = ServiceTargets(accounts, notes, rooms, products)
+    rate = ChatRate() if settings.rate_limits else None
+    accounts.live_hosts = rooms.live_hosts
+    candidates = Candidates(engines.db, notes)
+    worker = Worker(engines.db, {})
+    orders = OrderService(engines.db, engines.payments, off_loop)
+    return Services(
+        accounts=accounts,
+        policies=policies,
+        applications=applications,
+        metrics=metrics,
+        strikes=strikes,
+        cases=cases,
+        notices=notices,
+        screening=Screening(engines.db, cases),
+        moderation=ModerationService(engines.db, cases, notices, strikes, targets),
+        products=products,
+        checkout=CheckoutService(engines.db, policies),
+        orders=orders,
+        gate=gate,
+        media=media,
+        notes=notes,
+        candidates=candidates,
+        feed=FeedService(engines.db, accounts, notes, rooms, candidates, policies),
+        search=SearchService(
+            engines.index,
+            engines.encoder,
+            {"note": NoteSource(notes), "product": ProductSource(products), "room": RoomSource(rooms)},
+            off_loop,
+        ),
+        rooms=rooms,
+        chat=ChatService(engines.db, accounts, rooms, engines.kv, engines.realtime, rate),
+        desk=RoomDesk(engines.db, rooms),
+        live_jobs=LiveJobs(rooms),
+        provider=PretendProvider(engines.payments, orders, off_loop),
+        worker=worker,
+    )

@@ -32,7 +32,7 @@ class Act:
 class Notes(Protocol):
     """What the feed reads of notes."""
 
-    def contents(self, ids: Sequence[str]) -> dict[str, Any]: ...
+    def contents_within(self, tx: Write, ids: Sequence[str]) -> dict[str, Any]: ...
 
 
 class Candidates:
@@ -44,10 +44,11 @@ class Candidates:
 
     def refresh(self, note_ids: Sequence[str]) -> None:
         """Write or drop candidates so that they say what the notes say now."""
-        contents = self.notes.contents(note_ids)
-        self.db.write(lambda tx: self._refresh(tx, note_ids, contents))
+        self.db.write(lambda tx: self._refresh(tx, sorted(note_ids)))
 
-    def _refresh(self, tx: Write, note_ids: Sequence[str], contents: dict[str, Any]) -> None:
+    def _refresh(self, tx: Write, note_ids: Sequence[str]) -> None:
+        # Read within the write, the notes held: one that is hidden meanwhile must not come back as it was before.
+        contents = self.notes.contents_within(tx, note_ids)
         for note_id in note_ids:
             content = contents.get(note_id)
             if content is None or content.status != "public" or content.hidden or content.deleted:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from accounts import AccountRef, AccountService
 from kernel.actor import Actor
-from kernel.db import Database, in_chunks
+from kernel.db import Database, Write, in_chunks
 from kernel.errors import NotFound
 from notes import cards, keyset, models
 from notes.cards import NoteContent
@@ -108,6 +108,13 @@ class NoteReader:
         with self.db.read() as session:
             return {key: cards.content(*pair) for key, pair in self._rows(session, ids, _BEST).items()}
 
+    def contents_within(self, tx: Write, ids: Sequence[str]) -> dict[str, NoteContent]:
+        """`contents` inside a write, and the notes kept as they are until its commit: what is decided from them holds."""
+        for chunk in in_chunks(sorted(set(ids))):
+            held = select(Note.id).where(Note.id.in_(chunk)).order_by(Note.id).with_for_update(key_share=True)
+            tx.session.execute(held)
+        return {key: cards.content(*pair) for key, pair in self._rows(tx.session, ids, _BEST).items()}
+
     def content_of(self, note_id: str, version: int | None = None) -> NoteContent | None:
         """One version, by default the newest (what a reviewer judges); None when there is none."""
         note, versions = self.load(note_id, version)
@@ -161,10 +168,11 @@ class NoteReader:
             ]
 
     def _rows(self, session: Session, ids: Sequence[str], which: Any) -> dict[str, Pair]:
+        both = select(Note, NoteVersion).join(NoteVersion, which).execution_options(populate_existing=True)
         pairs = (
             (row[0], row[1])
             for chunk in in_chunks(list(dict.fromkeys(ids)))
-            for row in session.execute(select(Note, NoteVersion).join(NoteVersion, which).where(Note.id.in_(chunk)))
+            for row in session.execute(both.where(Note.id.in_(chunk)))
         )
         return {note.id: (note, version) for note, version in pairs}
 

@@ -159,3 +159,23 @@ def test_an_exposure_counts_by_its_position(any_house: House) -> None:
     assert {row.note_id: (row.exposures, round(row.examined, 9)) for row in rows} == {
         note_id: (1, round(position**-0.5, 9)) for position, note_id in enumerate(shown, 1)
     }
+
+
+def test_a_note_hidden_while_it_is_refreshed_stays_out(any_house: House) -> None:
+    note = publish(any_house, any_house.as_("author"))
+    db, notes = any_house.engines.db, any_house.services.notes
+    hide = Thread(target=lambda: db.write(lambda tx: notes.hide(tx, note)))
+    read = notes.contents_within
+
+    def hidden_after_the_read(tx: Write, ids: Any) -> Any:
+        contents = read(tx, ids)
+        hide.start()
+        hide.join(0.3)
+        return contents
+
+    notes.contents_within = hidden_after_the_read  # type: ignore[method-assign]
+    any_house.services.candidates.refresh([note])
+    hide.join()
+    with db.read() as session:
+        assert not session.get_one(Candidate, note).eligible
+        assert session.scalars(select(CandidateTopic)).all() == []

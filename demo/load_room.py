@@ -64,5 +64,5 @@ def _broadcast(w: Writer, room: Room, now: datetime) -> None:
         w.clock.move_to(now - _AHEAD + (number + 1) * _AHEAD / (len(room.chat) + 2))
         w.services.chat.send(w.actor(line.author), room_id, line.text, new_key())
         if number == len(room.chat) // 2:
-            rooms.pin(host, room_id, w.skus[room.shelf[1]])
+            w.services.shelf.pin(host, room_id, w.skus[room.shelf[1]])
     w.clock.move_to(now)

@@ -24,7 +24,7 @@ from kernel.db import Database, Write, alone, insert_ignore
 from kernel.errors import FieldError, Invalid, Malformed, NotFound, TooMany, Unauthenticated
 from kernel.ids import new_id
 from kernel.policy import Policies
-from live import RoomService
+from live import RoomDirectory
 from notes import NoteService
 
 ROOM_QUALITY = 0.95
@@ -47,7 +47,7 @@ class FeedService:
         db: Database,
         accounts: AccountService,
         notes: NoteService,
-        rooms: RoomService,
+        rooms: RoomDirectory,
         candidates: Candidates,
         policies: Policies,
         random: Callable[[], Random] = Random,

@@ -4,6 +4,7 @@ from live import frames
 from live.chat import ChatRate, ChatService
 from live.counter import ShopCounter
 from live.desk import RoomDesk
+from live.directory import RoomContent, RoomDirectory
 from live.facts import (
     ChatDeleted,
     ChatSent,
@@ -22,8 +23,11 @@ from live.jobs import LiveJobs
 from live.log import RoomLog
 from live.presence import Presence
 from live.schemas import RestrictionIn, RoomCard, RoomIn, RoomOut
-from live.service import RoomContent, RoomService
+from live.selling import Selling
+from live.service import RoomService
+from live.shelf import RoomShelf
 from live.sockets import Authenticate, LiveNamespace
+from live.streams import RoomStreams
 
 __all__ = [
     "Authenticate",
@@ -40,6 +44,7 @@ __all__ = [
     "RoomContent",
     "RoomCreated",
     "RoomDesk",
+    "RoomDirectory",
     "RoomEnded",
     "RoomEventQueued",
     "RoomHidden",
@@ -48,7 +53,10 @@ __all__ = [
     "RoomOut",
     "RoomRestored",
     "RoomService",
+    "RoomShelf",
     "RoomStarted",
+    "RoomStreams",
+    "Selling",
     "ShelfChanged",
     "ShopCounter",
     "ViewerReleased",

@@ -16,9 +16,9 @@ from kernel.idempotency import Answer, first_answer, once
 from kernel.ids import new_id
 from kernel.ports import KeyValue, Realtime
 from live.desk import restriction
+from live.directory import RoomDirectory
 from live.facts import ChatSent
 from live.models import ChatRow, Room
-from live.service import RoomService
 
 RECENT = 50
 
@@ -38,14 +38,14 @@ class ChatService:
         self,
         db: Database,
         accounts: AccountService,
-        rooms: RoomService,
+        directory: RoomDirectory,
         kv: KeyValue,
         realtime: Realtime,
         rate: ChatRate | None = ChatRate(),
     ) -> None:
         self.db = db
         self.accounts = accounts
-        self.rooms = rooms
+        self.directory = directory
         self.kv = kv
         self.realtime = realtime
         self.rate = rate
@@ -53,7 +53,7 @@ class ChatService:
     def send(self, actor: Actor, room_id: str, text: str, key: str) -> Answer:
         """Say something: `{"id", "n"}`. `room.not_live`, `chat.muted`, `room.banned`, `chat.slow`, `chat.too_fast`."""
         account_id = actor.require_account()
-        room = self.rooms.seen(actor, room_id)
+        room = self.directory.seen(actor, room_id)
         with self.db.read() as session:
             answered = first_answer(session, actor, key) is not None
         if not answered:

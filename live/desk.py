@@ -12,9 +12,10 @@ from kernel.clock import rfc3339
 from kernel.db import Database, Write, upsert
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from live.facts import ChatDeleted, RoomHidden, RoomRestored, ViewerReleased, ViewerRestricted
-from live.models import ChatRow, Restriction, Room
+from live.models import ChatRow, Restriction, Room, change_room
 from live.schemas import RestrictionIn
 from live.service import RoomService
+from live.shelf import RoomShelf
 
 STAFF = ("moderator", "admin")
 
@@ -22,33 +23,36 @@ STAFF = ("moderator", "admin")
 class RoomDesk:
     """The methods that take `tx` are for moderation's verdicts, within their commit."""
 
-    def __init__(self, db: Database, rooms: RoomService) -> None:
+    def __init__(self, db: Database, rooms: RoomService, shelf: RoomShelf) -> None:
         self.db = db
         self.rooms = rooms
+        self.shelf = shelf
+        self.directory = rooms.directory
+        self.log = rooms.log
 
     # -- within a verdict's commit --------------------------------------------------------------------------------
 
     def hide(self, tx: Write, room_id: str) -> None:
         """Take a room off the site; a broadcast that runs goes dark with it but is not ended."""
-        if _set(tx, room_id, Room.hidden.is_(False), hidden=True):
-            self.rooms.tell(tx, room_id, "moderation.acted", {"action": "hide"})
+        if change_room(tx, Room.id == room_id, Room.hidden.is_(False), hidden=True):
+            self.log.tell(tx, room_id, "moderation.acted", {"action": "hide"})
             tx.record(RoomHidden(room_id, _host(tx, room_id)))
 
     def restore(self, tx: Write, room_id: str) -> None:
         """Undo `hide`."""
-        if _set(tx, room_id, Room.hidden.is_(True), hidden=False):
-            self.rooms.tell(tx, room_id, "moderation.acted", {"action": "restore"})
+        if change_room(tx, Room.id == room_id, Room.hidden.is_(True), hidden=False):
+            self.log.tell(tx, room_id, "moderation.acted", {"action": "restore"})
             tx.record(RoomRestored(room_id, _host(tx, room_id)))
 
     def cut(self, tx: Write, room_id: str, reason: str = "") -> bool:
         """Cut the stream: the session ends and its files go dark. False when the room was not on air."""
-        self.rooms.tell(tx, room_id, "moderation.acted", {"action": "cut", "reason": reason})
+        self.log.tell(tx, room_id, "moderation.acted", {"action": "cut", "reason": reason})
         return self.rooms.finish(tx, room_id, "cut")
 
     def unpin(self, tx: Write, room_id: str) -> None:
         """Take the pinned product away."""
-        self.rooms.tell(tx, room_id, "moderation.acted", {"action": "unpin"})
-        self.rooms.pin_within(tx, room_id, None)
+        self.log.tell(tx, room_id, "moderation.acted", {"action": "unpin"})
+        self.shelf.pin_within(tx, room_id, None)
 
     def delete_message(self, tx: Write, chat_id: str, by: str) -> bool:
         """Delete a chat message for everybody; False when it was gone already."""
@@ -77,14 +81,14 @@ class RoomDesk:
     def cut_by(self, actor: Actor, room_id: str, reason: str) -> None:
         """Cut the stream, as a moderator, saying why to everybody who watches. `room.not_live`."""
         actor.require(*STAFF)
-        self.rooms.seen(actor, room_id)
+        self.directory.seen(actor, room_id)
         if not self.db.write(lambda tx: self.cut(tx, room_id, reason)):
             raise Conflict("room.not_live", "This room is not on air.")
 
     def delete_message_by(self, actor: Actor, room_id: str, chat_id: str) -> None:
         """Delete a message: the host, a moderator, or whoever wrote it."""
         account_id = actor.require_account()
-        room = self.rooms.seen(actor, room_id)
+        room = self.directory.seen(actor, room_id)
         with self.db.read() as session:
             row = session.get(ChatRow, chat_id)
         if row is None or row.room_id != room_id:
@@ -95,17 +99,17 @@ class RoomDesk:
 
     def restrict_by(self, actor: Actor, room_id: str, form: RestrictionIn) -> None:
         """Mute or ban: by the host or a moderator, and not the host."""
-        room = self.rooms.hosted(actor, room_id, *STAFF)
+        room = self.directory.hosted(actor, room_id, *STAFF)
         if form.account == room.host_id:
             raise Invalid("restriction.host", "The host cannot be muted in their own room.")
-        if form.account not in self.rooms.accounts.refs([form.account]):
+        if form.account not in self.directory.accounts.refs([form.account]):
             raise NotFound("account.not_found", "There is no such account.")
         by = actor.require_account()
         self.db.write(lambda tx: self.restrict(tx, room_id, form, by))
 
     def release_by(self, actor: Actor, room_id: str, account_id: str) -> None:
         """Let somebody speak and be here again; nobody restricted is no error."""
-        self.rooms.hosted(actor, room_id, *STAFF)
+        self.directory.hosted(actor, room_id, *STAFF)
 
         def write(tx: Write) -> None:
             mine = (Restriction.room_id == room_id) & (Restriction.account_id == account_id)
@@ -116,20 +120,20 @@ class RoomDesk:
 
     def slow_by(self, actor: Actor, room_id: str, seconds: int) -> None:
         """Slow the chat down to one message per person in `seconds`; 0 lifts it."""
-        self.rooms.hosted(actor, room_id, *STAFF)
+        self.directory.hosted(actor, room_id, *STAFF)
 
         def write(tx: Write) -> None:
-            _set(tx, room_id, slow=seconds)
-            self.rooms.tell(tx, room_id, "chat.slowed", {"seconds": seconds})
+            change_room(tx, Room.id == room_id, slow=seconds)
+            self.log.tell(tx, room_id, "chat.slowed", {"seconds": seconds})
 
         self.db.write(write)
 
     def notice_by(self, actor: Actor, room_id: str, text: str) -> None:
         """Show a notice to everybody in the room. `room.not_live`."""
-        room = self.rooms.hosted(actor, room_id, *STAFF)
+        room = self.directory.hosted(actor, room_id, *STAFF)
         if room.status != "live":
             raise Conflict("room.not_live", "This room is not on air.")
-        self.db.write(lambda tx: self.rooms.tell(tx, room_id, "notice", {"text": text}))
+        self.db.write(lambda tx: self.log.tell(tx, room_id, "notice", {"text": text}))
 
     def check_entry(self, actor: Actor, room_id: str) -> None:
         """Refuse who is banned (`room.banned`)."""
@@ -146,11 +150,6 @@ def restriction(session: Session, room_id: str, account_id: str, now: datetime) 
     """What holds against this account in this room now."""
     row = session.get(Restriction, (room_id, account_id))
     return row if row is not None and (row.until is None or row.until > now) else None
-
-
-def _set(tx: Write, room_id: str, *also: object, **values: object) -> bool:
-    changed = update(Room).where(Room.id == room_id, *also).values(**values)  # type: ignore[arg-type]
-    return bool(tx.session.execute(changed.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
 
 
 def _host(tx: Write, room_id: str) -> str:

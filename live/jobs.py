@@ -10,6 +10,7 @@ from sqlalchemy import update
 from kernel.db import Write
 from live.models import RoomSession
 from live.service import SWEEP, SWEEP_EVERY, RoomService
+from live.shelf import RoomShelf
 
 REFRESH = "live.refresh_shelves"
 STREAM = "live.follow_stream"
@@ -19,8 +20,9 @@ ALMOST = SWEEP_EVERY - timedelta(milliseconds=100)
 class LiveJobs:
     """Handlers by name; each takes ids and reads the rows again."""
 
-    def __init__(self, rooms: RoomService) -> None:
+    def __init__(self, rooms: RoomService, shelf: RoomShelf) -> None:
         self.rooms = rooms
+        self.shelf = shelf
         self.handlers = {SWEEP: self.sweep, STREAM: self.follow_stream, REFRESH: self.refresh_shelves}
 
     def sweep(self, args: dict[str, Any]) -> None:
@@ -48,9 +50,8 @@ class LiveJobs:
 
     def follow_stream(self, args: dict[str, Any]) -> None:
         """Make the stream what the room says: the reaction that does it at once may be lost."""
-        self.rooms.follow_stream(args["room_id"])
+        self.rooms.streams.follow(args["room_id"])
 
     def refresh_shelves(self, args: dict[str, Any]) -> None:
         """A product has a new title or price: live rooms show it."""
-        skus = self.rooms.products.sku_ids([args["product_id"]])
-        self.rooms.refresh_shelves([sku for found in skus.values() for sku in found])
+        self.shelf.refresh(args["product_id"])

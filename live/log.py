@@ -21,7 +21,7 @@ from kernel.errors import AppError, NotFound
 from kernel.ports import Realtime
 from live import state as rooms
 from live.facts import RoomEventQueued
-from live.models import EventRow, LogHead, OutboxRow
+from live.models import EventRow, LogHead, OutboxRow, Room
 
 log = logging.getLogger("offshelf.live")
 BATCH = 200
@@ -66,6 +66,12 @@ class RoomLog:
         row = {"room_id": room_id, "session_id": session_id, "kind": kind, "at": tx.now, "data": data}
         tx.session.execute(insert(OutboxRow).values(row))
         tx.record(RoomEventQueued(room_id))
+
+    def tell(self, tx: Write, room_id: str, kind: str, data: dict[str, Any]) -> None:
+        """An event of the running session; nothing when the room is not on air."""
+        session_id = tx.session.scalar(select(Room.session_id).where(Room.id == room_id, Room.status == "live"))
+        if session_id is not None:
+            self.append(tx, room_id, session_id, kind, data)
 
     def nudge(self, room_id: str) -> None:
         """Something lies in the outbox. One sequencer a room and process runs; it also takes what comes meanwhile."""

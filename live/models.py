@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kernel.db import Base, Instant, Json
+from kernel.db import Base, Instant, Json, Write
 
 _ID = String(48)
 _COUNTER = BigInteger().with_variant(Integer(), "sqlite")
@@ -125,3 +125,9 @@ class Restriction(Base):
     kind: Mapped[str] = mapped_column(String(8))
     until: Mapped[datetime | None] = mapped_column(Instant)
     set_by: Mapped[str] = mapped_column(_ID)
+
+
+def change_room(tx: Write, *where: Any, **values: Any) -> bool:
+    """Change the room that fits, in one statement; False when none does."""
+    changed = update(Room).where(*where).values(**values).execution_options(synchronize_session=False)
+    return bool(tx.session.execute(changed).rowcount)  # type: ignore[attr-defined]

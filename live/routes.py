@@ -10,6 +10,7 @@ from kernel.http import Rate, blueprint, endpoint, find
 from kernel.idempotency import Answer
 from live.chat import ChatService
 from live.desk import RoomDesk
+from live.directory import RoomDirectory
 from live.schemas import (
     ChatIn,
     ChatPage,
@@ -28,6 +29,8 @@ from live.schemas import (
     SlowIn,
 )
 from live.service import RoomService
+from live.shelf import RoomShelf
+from live.streams import RoomStreams
 
 routes = blueprint("live", __name__)
 media = Blueprint("live_media", __name__, url_prefix="/media/live")
@@ -39,7 +42,7 @@ TYPES = {"m3u8": "application/vnd.apple.mpegurl", "ts": "video/mp2t", "jpg": "im
 @endpoint(query=RoomsQuery, returns=RoomPage, auth=False)
 def rooms(actor: Actor, query: RoomsQuery) -> RoomPage:
     """Rooms on air, newest first."""
-    items, next_cursor = find(RoomService).page(actor, query.cursor, query.limit)
+    items, next_cursor = find(RoomDirectory).page(actor, query.cursor, query.limit)
     return RoomPage(items=items, next_cursor=next_cursor)
 
 
@@ -54,7 +57,7 @@ def create(actor: Actor, body: RoomIn, key: str) -> Answer:
 @endpoint(returns=RoomOut, auth=False)
 def room(actor: Actor, room_id: str) -> RoomOut:
     """A room with its state and the number of the last event in it."""
-    return find(RoomService).get(actor, room_id)
+    return find(RoomDirectory).get(actor, room_id)
 
 
 @routes.post("/rooms/<id:room_id>/start")
@@ -75,28 +78,28 @@ def end(actor: Actor, room_id: str, key: str) -> Answer:
 @endpoint(body=ShelfIn, returns=RoomOut)
 def shelf(actor: Actor, room_id: str, body: ShelfIn) -> RoomOut:
     """Replace the shelf."""
-    return find(RoomService).set_shelf(actor, room_id, body.skus)
+    return find(RoomShelf).replace(actor, room_id, body.skus)
 
 
 @routes.put("/rooms/<id:room_id>/pin")
 @endpoint(body=PinIn, returns=RoomOut, refuses=(Conflict,))
 def pin(actor: Actor, room_id: str, body: PinIn) -> RoomOut:
     """Pin a product of the shelf, or none."""
-    return find(RoomService).pin(actor, room_id, body.sku)
+    return find(RoomShelf).pin(actor, room_id, body.sku)
 
 
 @routes.get("/rooms/<id:room_id>/events")
 @endpoint(query=EventsQuery, returns=EventsOut, auth=False, rate=CATCH_UP)
 def events(actor: Actor, room_id: str, query: EventsQuery) -> EventsOut:
     """The events that follow a number, without gaps."""
-    return find(RoomService).events(actor, room_id, query.after)
+    return find(RoomDirectory).events(actor, room_id, query.after)
 
 
 @routes.get("/rooms/<id:room_id>/chat")
 @endpoint(returns=ChatPage, auth=False)
 def recent_chat(actor: Actor, room_id: str) -> dict[str, object]:
     """The last messages, oldest first."""
-    find(RoomService).seen(actor, room_id)
+    find(RoomDirectory).seen(actor, room_id)
     return {"items": find(ChatService).recent(actor, room_id), "next_cursor": None}
 
 
@@ -152,7 +155,7 @@ def cut(actor: Actor, room_id: str, body: CutIn) -> None:
 @media.get("/<id:room_id>/<name>")
 def file(room_id: str, name: str) -> Response:
     """The playlist, a segment or the poster. Nothing is cached for longer than it may be seen."""
-    path = find(RoomService).media_file(room_id, name)
+    path = find(RoomStreams).file(room_id, name)
     response = send_file(
         path, mimetype=TYPES.get(path.suffix[1:], "application/octet-stream"), conditional=True, max_age=0
     )

@@ -25,9 +25,9 @@ from live import schemas as s
 from live.chat import ChatService
 from live.delivery import Delivery, channel
 from live.desk import RoomDesk
+from live.directory import RoomDirectory, playlist
 from live.log import Defer, at_once
 from live.presence import RENEW
-from live.service import RoomService, playlist
 
 log = logging.getLogger("offshelf.live")
 Ack = dict[str, Any]
@@ -79,7 +79,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
 
     def __init__(
         self,
-        rooms: RoomService,
+        rooms: RoomDirectory,
         chat: ChatService,
         desk: RoomDesk,
         checkout: Checkout,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kernel.actor import Actor
-from live import RoomService
+from live import RoomDirectory
 from notes import NoteService
 from shop import ProductService
 
@@ -84,7 +84,7 @@ class ProductSource:
 class RoomSource:
     """Rooms that are on air."""
 
-    def __init__(self, rooms: RoomService) -> None:
+    def __init__(self, rooms: RoomDirectory) -> None:
         self.rooms = rooms
 
     def texts(self, ids: Sequence[str]) -> dict[str, Text]:

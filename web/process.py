@@ -80,7 +80,7 @@ def _serve(settings: Settings, listener: socket.socket, closing: contextlib.Exit
     closing.callback(server.stop)
     services.worker.start_repeating()
     services.search.fill_if_lost()
-    services.rooms.resume_live()
+    services.streams.resume_live()
     print(f"Offshelf answers at http://{settings.host}:{server.port}/", flush=True)
     stopped.wait()
     log.info("stopping")

@@ -45,8 +45,9 @@ def connect(db: AnyDatabase, services: Services) -> None:
 def table(services: Services) -> dict[type[Fact], Reaction]:
     """Every fact has a line here, an empty one when nothing follows."""
     verdicts = Verdicts(services)
-    rooms, chat, desk = services.rooms, services.chat, services.desk
-    cast = Broadcast(rooms.log.realtime)
+    chat, desk, shelf, streams = services.chat, services.desk, services.shelf, services.streams
+    room_log = services.rooms.log
+    cast = Broadcast(room_log.realtime)
     refresh = Later("feed.refresh", lambda f: {"note_ids": [f.note_id]})
     found = Later("search.index", lambda f: {"kind": "note", "ids": [f.note_id]})
     listed = Later("search.index", lambda f: {"kind": "product", "ids": [f.product_id]})
@@ -117,11 +118,11 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         ),
         s.ProductHidden: Reaction(later=[listed, Later(REFRESH, lambda f: {"product_id": f.product_id})]),
         s.ProductRestored: Reaction(later=[listed, Later(REFRESH, lambda f: {"product_id": f.product_id})]),
-        s.StockChanged: Reaction(within=[lambda tx, f: rooms.stock_changed(tx, f.sku_id, f.available, f.reserved)]),
+        s.StockChanged: Reaction(within=[lambda tx, f: shelf.stock_changed(tx, f.sku_id, f.available, f.reserved)]),
         s.OrderPlaced: Reaction(
             within=[
                 lambda tx, f: _count_order(services, tx, "order.placed", f),
-                lambda tx, f: rooms.order_placed(tx, f.room_ids, f.sku_ids),
+                lambda tx, f: shelf.order_placed(tx, f.room_ids, f.sku_ids),
             ],
             now=[lambda f: cast.order(f, "placed")],
         ),
@@ -135,14 +136,14 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         s.WaiterDisappointed: Reaction(now=[lambda f: cast.waiter(f, "sold_out")]),
         l.RoomCreated: Reaction(),
         l.RoomStarted: Reaction(later=[on_air]),
-        l.RoomEnded: Reaction(now=[lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]),
+        l.RoomEnded: Reaction(now=[lambda f: streams.follow(f.room_id)], later=[on_air, Later(STREAM, _room)]),
         l.RoomHidden: Reaction(
-            now=[cast.hidden, lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]
+            now=[cast.hidden, lambda f: streams.follow(f.room_id)], later=[on_air, Later(STREAM, _room)]
         ),
-        l.RoomRestored: Reaction(now=[lambda f: rooms.follow_stream(f.room_id)], later=[on_air, Later(STREAM, _room)]),
+        l.RoomRestored: Reaction(now=[lambda f: streams.follow(f.room_id)], later=[on_air, Later(STREAM, _room)]),
         l.ShelfChanged: Reaction(),
         l.ProductPinned: Reaction(),
-        l.RoomEventQueued: Reaction(now=[lambda f: rooms.log.nudge(f.room_id)]),
+        l.RoomEventQueued: Reaction(now=[lambda f: room_log.nudge(f.room_id)]),
         l.ChatSent: Reaction(now=[lambda f: chat.publish(f.chat_id)]),
         l.ChatDeleted: Reaction(now=[lambda f: chat.retract(f.chat_id)]),
         l.ViewerRestricted: Reaction(now=[cast.restricted]),

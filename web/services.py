@@ -10,7 +10,19 @@ from feed import Candidates, FeedService
 from kernel.config import Settings
 from kernel.jobs import Worker
 from kernel.policy import Policies
-from live import ChatRate, ChatService, LiveJobs, Presence, RoomDesk, RoomLog, RoomService
+from live import (
+    ChatRate,
+    ChatService,
+    LiveJobs,
+    Presence,
+    RoomDesk,
+    RoomDirectory,
+    RoomLog,
+    RoomService,
+    RoomShelf,
+    RoomStreams,
+    Selling,
+)
 from metrics import MetricsService
 from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook
 from notes import MediaService, NoteService, ProductGate
@@ -44,6 +56,9 @@ class Services:
     feed: FeedService
     search: SearchService
     rooms: RoomService
+    directory: RoomDirectory
+    shelf: RoomShelf
+    streams: RoomStreams
     chat: ChatService
     desk: RoomDesk
     live_jobs: LiveJobs
@@ -66,10 +81,14 @@ def wire(settings: Settings, engines: Engines) -> Services:
     notes = NoteService(engines.db, accounts, products, gate, media)
     room_log = RoomLog(engines.db, engines.realtime, engines.streams.media_at, beside)
     presence = Presence(engines.kv)
-    rooms = RoomService(engines.db, accounts, gate, products, engines.streams, presence, room_log)
-    targets = ServiceTargets(accounts, notes, rooms, products)
+    selling = Selling(engines.db, accounts, gate, products)
+    directory = RoomDirectory(engines.db, accounts, selling, presence, room_log)
+    streams = RoomStreams(engines.db, accounts, directory, engines.streams)
+    rooms = RoomService(engines.db, directory, selling, streams, room_log)
+    shelf = RoomShelf(engines.db, directory, selling, room_log)
+    targets = ServiceTargets(accounts, notes, directory, products)
     rate = ChatRate() if settings.rate_limits else None
-    accounts.live_hosts = rooms.live_hosts
+    accounts.live_hosts = directory.live_hosts
     candidates = Candidates(engines.db, notes)
     worker = Worker(engines.db, {})
     orders = OrderService(engines.db, engines.payments, off_loop)
@@ -90,17 +109,20 @@ def wire(settings: Settings, engines: Engines) -> Services:
         media=media,
         notes=notes,
         candidates=candidates,
-        feed=FeedService(engines.db, accounts, notes, rooms, candidates, policies),
+        feed=FeedService(engines.db, accounts, notes, directory, candidates, policies),
         search=SearchService(
             engines.index,
             engines.encoder,
-            {"note": NoteSource(notes), "product": ProductSource(products), "room": RoomSource(rooms)},
+            {"note": NoteSource(notes), "product": ProductSource(products), "room": RoomSource(directory)},
             off_loop,
         ),
         rooms=rooms,
-        chat=ChatService(engines.db, accounts, rooms, engines.kv, engines.realtime, rate),
-        desk=RoomDesk(engines.db, rooms),
-        live_jobs=LiveJobs(rooms),
+        directory=directory,
+        shelf=shelf,
+        streams=streams,
+        chat=ChatService(engines.db, accounts, directory, engines.kv, engines.realtime, rate),
+        desk=RoomDesk(engines.db, rooms, shelf),
+        live_jobs=LiveJobs(rooms, shelf),
         provider=PretendProvider(engines.payments, orders, off_loop),
         worker=worker,
     )

@@ -71,7 +71,7 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
     engine = socketio.server.eio
     engine._async = {**engine._async, "websocket": WebSocketWSGI, "queue": Backlog}
     namespace = LiveNamespace(
-        rooms=services.rooms,
+        rooms=services.directory,
         chat=services.chat,
         desk=services.desk,
         checkout=ShopCounter(services.checkout),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from accounts import AccountService
 from kernel.actor import Actor
 from kernel.errors import NotFound
-from live import RoomService
+from live import RoomDirectory
 from moderation import Target
 from notes import NoteService
 from shop import ProductService
@@ -15,7 +15,7 @@ class ServiceTargets:
     """Answers moderation's `Targets` port from the services above it."""
 
     def __init__(
-        self, accounts: AccountService, notes: NoteService, rooms: RoomService, products: ProductService
+        self, accounts: AccountService, notes: NoteService, rooms: RoomDirectory, products: ProductService
     ) -> None:
         self.accounts = accounts
         self.notes = notes

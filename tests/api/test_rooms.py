@@ -34,7 +34,7 @@ def test_a_room_goes_on_air_is_listed_and_ends(any_house: House) -> None:
     assert (started["status"], started["playlist"]) == ("live", f"/media/live/{room}/index.m3u8")
     card = viewer.get("rooms").json["items"][0]
     assert (card["kind"], card["id"], card["host"]["is_live"], card["commercial"]) == ("room", room, True, False)
-    assert any_house.services.rooms.live_ids() == [room]
+    assert any_house.services.directory.live_ids() == [room]
     assert host.post(f"rooms/{room}/end").json["status"] == "ended"
     assert viewer.get("rooms").json["items"] == []
     assert kinds(events(viewer, room)) == ["room.started", "room.ended"]
@@ -174,7 +174,7 @@ def test_what_a_killed_process_left_in_the_outbox_is_numbered(any_house: House) 
     host, room, sku = merchant_live(any_house)
     log = any_house.services.rooms.log
     nudge, log.nudge = log.nudge, lambda room_id: None  # the process dies between its commit and the reaction
-    pin = any_house.services.rooms.pin_within
+    pin = any_house.services.shelf.pin_within
     write = any_house.engines.db.write
     write(lambda tx: pin(tx, room, sku))
     assert len(log.events_after(room, 0)) == 1
@@ -182,7 +182,7 @@ def test_what_a_killed_process_left_in_the_outbox_is_numbered(any_house: House) 
     any_house.jobs()
     assert len(log.events_after(room, 0)) == 2
     write(lambda tx: pin(tx, room, None))
-    assert any_house.services.rooms.resume_live() == [room]
+    assert any_house.services.streams.resume_live() == [room]
     assert len(log.events_after(room, 0)) == 3
     write(lambda tx: pin(tx, room, sku))
     assert kinds(events(host, room)) == ["room.started", "product.pinned", "product.pinned", "product.pinned"]
@@ -269,7 +269,7 @@ def test_a_hidden_room_is_gone_from_every_door(any_house: House) -> None:
     assert viewer.get("rooms").json["items"] == []
     assert problem(viewer.get(f"rooms/{room}")) == (404, "room.not_found")
     assert problem(viewer.get(f"rooms/{room}/events")) == (404, "room.not_found")
-    assert any_house.services.rooms.live_ids() == []
+    assert any_house.services.directory.live_ids() == []
     assert host.get(f"rooms/{room}").json["hidden"] is True
     any_house.engines.db.write(lambda tx: any_house.services.desk.restore(tx, room))
     assert viewer.get(f"rooms/{room}").status_code == 200

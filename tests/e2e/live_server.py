@@ -37,7 +37,7 @@ def main(data: Path) -> None:
     app = create_app(settings, engines, services)
     server = serve(app, create_socketio(app, services, engines), "127.0.0.1", 0)
     threading.Thread(target=services.worker.run_forever, daemon=True).start()
-    services.rooms.resume_live()
+    services.streams.resume_live()
     print(json.dumps({"port": server.port, "people": _people(services)}), flush=True)
     for line in FileObjectThread(sys.stdin):  # what a test wants published: topic, event, data, how often
         threading.Thread(target=_flood, args=(engines.realtime, *json.loads(line)), daemon=True).start()

@@ -193,8 +193,8 @@ def test_covers_and_avatars_are_served(demo: Loaded) -> None:
 
 
 def test_the_room_is_on_air_with_its_shelf_a_pinned_product_and_chat(demo: Loaded) -> None:
-    (room_id,) = demo.services.rooms.live_ids()
-    room = demo.services.rooms.get(demo.stranger(), room_id)
+    (room_id,) = demo.services.directory.live_ids()
+    room = demo.services.directory.get(demo.stranger(), room_id)
     assert len(room.shelf) >= 5
     assert room.pinned in room.shelf
     assert room.state["pinned"] == room.pinned

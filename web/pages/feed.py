@@ -11,7 +11,7 @@ from feed import FeedService
 from feed.schemas import FeedbackIn, FeedQuery
 from kernel.actor import Actor
 from kernel.http import current_actor, find, parse
-from live import RoomService
+from live import RoomDirectory
 from notes import NoteService
 from search import SearchService
 from search.schemas import SearchQuery
@@ -50,7 +50,7 @@ def following() -> Response:
 def _live_among(actor: Actor) -> list[dict[str, Any]]:
     """Rooms on air by people whom the caller follows."""
     followed = set(find(AccountService).following_ids(actor.require_account()))
-    rooms, _ = find(RoomService).page(actor, None, 100)
+    rooms, _ = find(RoomDirectory).page(actor, None, 100)
     return [room.model_dump(mode="json") for room in rooms if room.host.id in followed]
 
 
@@ -60,7 +60,7 @@ def why(exposure_id: str) -> Response:
     actor = current_actor()
     known = find(FeedService).why(actor, exposure_id)
     if known.kind == "room":
-        cards: list[Any] = find(RoomService).cards(actor, [known.item_id])
+        cards: list[Any] = find(RoomDirectory).cards(actor, [known.item_id])
     else:
         cards = find(NoteService).cards(actor, [known.item_id], "note")
     gone = {"kind": known.kind, "id": known.item_id, "title": gettext("No longer to be seen")}

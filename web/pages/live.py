@@ -8,7 +8,7 @@ from flask import Response, request
 
 from kernel.actor import Actor
 from kernel.http import current_actor, find, parse
-from live import ChatService, RoomOut, RoomService
+from live import ChatService, RoomDirectory, RoomOut
 from live.schemas import ChatIn, RoomsQuery
 from shop import ProductService
 from web.pages import touch
@@ -22,7 +22,7 @@ def rooms() -> Response:
     """Rooms on air, newest first."""
     cursor = {"cursor": request.args["cursor"]} if request.args.get("cursor") else {}
     query = parse(RoomsQuery, cursor, strict=False)
-    items, more = find(RoomService).page(current_actor(), query.cursor, query.limit)
+    items, more = find(RoomDirectory).page(current_actor(), query.cursor, query.limit)
     return page("live.html", items=[room.model_dump(mode="json") for room in items], next_cursor=more)
 
 
@@ -30,7 +30,7 @@ def rooms() -> Response:
 def room(room_id: str) -> Response:
     """One room: video, chat, what is explained, the shelf."""
     actor = current_actor()
-    shown = find(RoomService).get(actor, room_id)
+    shown = find(RoomDirectory).get(actor, room_id)
     channel, exposure = touch.via()
     acted("room.opened", channel, room_id)
     return page(

@@ -6,7 +6,7 @@ from flask import Response, request
 
 from accounts import AccountService
 from kernel.http import current_actor, find, parse
-from live import RoomService
+from live import RoomDirectory
 from moderation import ModerationService
 from moderation.schemas import ReportIn
 from notes import NoteService
@@ -20,7 +20,7 @@ routes = blueprint("people_pages")
 @routes.get("/profiles/<id:account_id>")
 def profile(account_id: str) -> Response:
     """Somebody's page with what they published."""
-    actor, rooms = current_actor(), find(RoomService)
+    actor, rooms = current_actor(), find(RoomDirectory)
     person = find(AccountService).profile(actor, account_id)
     found = find(NoteService).by_author(actor, account_id, request.args.get("cursor"), 20)
     on_air = (

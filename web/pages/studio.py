@@ -14,7 +14,7 @@ from feed import FeedService
 from kernel.actor import Actor
 from kernel.errors import AppError, Forbidden, NotFound, PreconditionFailed, Unauthenticated
 from kernel.http import current_actor, find, parse
-from live import RoomService
+from live import RoomDirectory
 from moderation import StrikeBook
 from notes import MediaService, MyNote, NoteDraft, NoteOut, NotePatch, NoteService
 from search import SearchService
@@ -39,7 +39,7 @@ def desk(actor: Actor, status: int = 200, **context: Any) -> Response:
     """The studio's first page, also under a form that was refused."""
     state = request.args.get("state", "")
     items, cursor = _mine(actor, state, request.args.get("cursor"))
-    rooms = find(RoomService).by_host(actor, actor.require_account(), 10)
+    rooms = find(RoomDirectory).by_host(actor, actor.require_account(), 10)
     return page(
         "studio.html",
         status,

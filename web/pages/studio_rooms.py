@@ -6,7 +6,7 @@ from flask import Response, request
 
 from kernel.errors import AppError, Unauthenticated
 from kernel.http import current_actor, find, parse
-from live import RoomIn, RoomService
+from live import RoomDirectory, RoomIn, RoomService, RoomShelf
 from live.schemas import ShelfIn
 from web.errors import status_of
 from web.pages import phrases
@@ -35,7 +35,7 @@ def create() -> Response:
 @routes.get("/studio/rooms/<id:room_id>")
 def room(room_id: str) -> Response:
     """One's own room on the desk."""
-    actor, rooms = current_actor(), find(RoomService)
+    actor, rooms = current_actor(), find(RoomDirectory)
     rooms.hosted(actor, room_id)
     shown = rooms.get(actor, room_id)
     wanted = request.args.get("product_q", "").strip()
@@ -61,13 +61,13 @@ def go_on_or_off_air(room_id: str, act: str) -> Response:
 @routes.post("/studio/rooms/<id:room_id>/shelf")
 def shelf(room_id: str) -> Response:
     """Replace the shelf."""
-    actor, rooms = current_actor(), find(RoomService)
+    actor, shelf = current_actor(), find(RoomShelf)
     form = parse(ShelfIn, {"skus": list(dict.fromkeys(request.form.getlist("sku")))})
-    return attempt(lambda: rooms.set_shelf(actor, room_id, form.skus), f"/studio/rooms/{room_id}", gettext("Saved."))
+    return attempt(lambda: shelf.replace(actor, room_id, form.skus), f"/studio/rooms/{room_id}", gettext("Saved."))
 
 
 @routes.post("/studio/rooms/<id:room_id>/pin")
 def pin(room_id: str) -> Response:
     """Explain a product of the shelf, or none."""
-    actor, rooms, sku = current_actor(), find(RoomService), request.form.get("sku") or None
-    return attempt(lambda: rooms.pin(actor, room_id, sku), f"/studio/rooms/{room_id}")
+    actor, shelf, sku = current_actor(), find(RoomShelf), request.form.get("sku") or None
+    return attempt(lambda: shelf.pin(actor, room_id, sku), f"/studio/rooms/{room_id}")

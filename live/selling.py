@@ -1,0 +1,122 @@
+"""What a room sells: its shelf as rows, as chips with price and stock, and the label that selling forces on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+from sqlalchemy import insert, select
+
+from accounts import AccountService
+from kernel.actor import Actor
+from kernel.db import Database, Write, in_chunks
+from kernel.errors import FieldError, Invalid
+from live.models import ShelfItem
+from live.schemas import Disclosure
+from live.state import stock_state
+
+PRODUCTS = Disclosure(kind="product", label="Contains products")
+OWN_PRODUCTS = Disclosure(kind="own_product", label="Contains the host's own products")
+SYNTHETIC = Disclosure(kind="synthetic_host", label="Hosted by a synthetic account")
+Item = dict[str, Any]
+
+
+class Gate(Protocol):
+    """What notes answers: may this account attach these SKUs? Raises the refusal."""
+
+    def check(self, actor: Actor, sku_ids: Sequence[str]) -> Any: ...
+
+
+class Products(Protocol):
+    """What shop answers: how SKUs look, and whose they are."""
+
+    def chips(self, sku_ids: Sequence[str]) -> dict[str, Any]: ...
+
+    def merchants(self, sku_ids: Sequence[str]) -> dict[str, str]: ...
+
+    def sku_ids(self, product_ids: Sequence[str]) -> dict[str, tuple[str, ...]]: ...
+
+    def level_within(self, tx: Write, sku_id: str) -> Any:
+        """`available` and `reserved` of a SKU inside a write, kept from moving until its commit; None when unknown."""
+        ...
+
+
+class Selling:
+    """Knows goods and labels; whether the room is on air, and who may see it, is asked elsewhere."""
+
+    def __init__(self, db: Database, accounts: AccountService, gate: Gate, products: Products) -> None:
+        self.db = db
+        self.accounts = accounts
+        self.gate = gate
+        self.products = products
+
+    def check(self, actor: Actor, sku_ids: Sequence[str]) -> None:
+        """Let a shelf through the product gate. `shelf.repeated`, and what the gate says."""
+        if len(set(sku_ids)) != len(sku_ids):
+            repeated = FieldError("skus", "shelf.repeated", "named twice")
+            raise Invalid("shelf.repeated", "A product stands on a shelf once.", [repeated])
+        if sku_ids:
+            self.gate.check(actor, sku_ids)
+
+    def own(self, host_id: str, sku_ids: Sequence[str]) -> set[str]:
+        """Those that the host sells as a merchant."""
+        merchants = self.products.merchants(sku_ids) if sku_ids else {}
+        return {sku for sku in sku_ids if merchants.get(sku) == host_id}
+
+    def offer(
+        self, host_id: str, sku_ids: Sequence[str], own: set[str] | None = None
+    ) -> tuple[list[Item], dict[str, Any] | None]:
+        """The shelf as viewers see it, yet without stock, and its label."""
+        chips = self.products.chips(sku_ids) if sku_ids else {}
+        items = [_plain(chips[sku]) for sku in sku_ids if sku in chips]
+        own = self.own(host_id, sku_ids) if own is None else own
+        label = self.disclosure(host_id, bool(sku_ids), bool(own))
+        return items, label.model_dump() if label else None
+
+    def disclosure(self, host_id: str, sells: bool, own: bool) -> Disclosure | None:
+        """The label a room must carry."""
+        if sells:
+            return OWN_PRODUCTS if own else PRODUCTS
+        return SYNTHETIC if self.accounts.synthetic_ids([host_id]) else None
+
+    def with_stock(self, tx: Write, items: list[Item]) -> list[Item]:
+        """The items with the stock of this commit; rows are taken in the order in which orders take them."""
+        levels = {sku: self.products.level_within(tx, sku) for sku in sorted(item["sku_id"] for item in items)}
+        return [{**item, "stock": _stock(levels[item["sku_id"]])} for item in items]
+
+    def fill(self, tx: Write, room_id: str, sku_ids: Sequence[str], own: set[str]) -> None:
+        """Put these on an empty shelf, in this order."""
+        rows = [
+            {"room_id": room_id, "sku_id": sku, "position": position, "own": sku in own}
+            for position, sku in enumerate(sku_ids)
+        ]
+        if rows:
+            tx.session.execute(insert(ShelfItem), rows)
+
+    def skus(self, room_id: str) -> list[str]:
+        """What stands on a shelf, in the host's order."""
+        with self.db.read() as session:
+            query = select(ShelfItem.sku_id).where(ShelfItem.room_id == room_id).order_by(ShelfItem.position)
+            return list(session.scalars(query))
+
+    def sells(self, room_ids: Sequence[str]) -> dict[str, bool]:
+        """Rooms with a shelf; the value says whether something on it is the host's own."""
+        found: dict[str, bool] = {}
+        columns = select(ShelfItem.room_id, ShelfItem.own)
+        with self.db.read() as session:
+            for chunk in in_chunks(list(room_ids)):
+                for room_id, own in session.execute(columns.where(ShelfItem.room_id.in_(chunk))):
+                    found[room_id] = found.get(room_id, False) or own
+        return found
+
+
+def _plain(chip: Any) -> Item:
+    return chip.model_dump(mode="json") if isinstance(chip, BaseModel) else dict(chip)
+
+
+def _stock(level: Any) -> dict[str, Any] | None:
+    if level is None:
+        return None
+    state = stock_state(level.available, level.reserved)
+    return {"available": level.available, "reserved": level.reserved, "state": state}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -39,7 +40,7 @@ def read_person(session: Session, person: str | None, now: datetime) -> Person:
     """Seen items of 7 days, the end of the last page, tastes and feedback: three statements."""
     if person is None:
         return Person(None)
-    columns = (Exposure.item_id, Exposure.state, Exposure.author_id, Exposure.commercial)
+    columns = (Exposure.item_id, Exposure.state, Exposure.author_id, Exposure.commercial, Exposure.placement)
     recent = select(*columns).where(*_recent(person, now))
     shown = session.execute(recent.order_by(Exposure.shown_at.desc(), Exposure.id.desc())).all()
     tastes = session.execute(
@@ -49,11 +50,12 @@ def read_person(session: Session, person: str | None, now: datetime) -> Person:
         .limit(60)
     ).all()
     said = session.execute(select(Feedback.kind, Feedback.target).where(Feedback.person == person)).all()
+    last = (Shown(row.author_id, row.commercial) for row in shown if row.placement == "feed")
     return Person(
         id=person,
         shown=len(shown),
         seen=frozenset((row[0], row[1]) for row in shown),
-        before=tuple(Shown(row[2], row[3]) for row in reversed(shown[: WINDOW - 1])),
+        before=tuple(reversed(list(islice(last, WINDOW - 1)))),
         tastes={about: decayed(weight, at, now) for about, weight, at in tastes},
         not_interested=frozenset(target for kind, target in said if kind == "not_interested"),
         hidden_authors=frozenset(target for kind, target in said if kind == "hide_author"),
@@ -67,7 +69,7 @@ def count_shown(session: Session, person: str, now: datetime) -> int:
 
 
 def _recent(person: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return Exposure.person == person, Exposure.placement == "feed", Exposure.shown_at > now - SEEN_FOR
+    return Exposure.person == person, Exposure.shown_at > now - SEEN_FOR
 
 
 def recall_notes(session: Session, person: Person, following: Sequence[str]) -> list[Item]:

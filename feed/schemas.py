@@ -50,7 +50,9 @@ class FeedAnswer(Schema):
 class FollowedNote(NoteCard):
     model_config = ConfigDict(extra="forbid")
 
+    exposure_id: str
     placement: Literal["following"]
+    position: int
     recommended: Literal[False]
 
 

@@ -9,9 +9,11 @@ from random import Random
 from typing import Any
 
 from accounts import AccountService
-from feed import quality, ranking
+from feed import exposures, quality, ranking
 from feed.candidates import TASTE_OF, Candidates
+from feed.exposures import Row
 from feed.facts import FeedbackGiven
+from feed.following import FollowingFeed
 from feed.models import Candidate, Exposure, Feedback
 from feed.ranking import Draw, Item
 from feed.recall import Person, count_shown, read_person, recall_notes
@@ -21,8 +23,7 @@ from kernel import cursors
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write, alone, insert_ignore
-from kernel.errors import FieldError, Invalid, Malformed, NotFound, TooMany, Unauthenticated
-from kernel.ids import new_id
+from kernel.errors import FieldError, Invalid, NotFound, TooMany, Unauthenticated
 from kernel.policy import Policies
 from live import RoomDirectory
 from notes import NoteService
@@ -58,6 +59,7 @@ class FeedService:
         self.rooms = rooms
         self.candidates = candidates
         self.policies = policies
+        self.followed = FollowingFeed(db, accounts, notes)
         self._random = random
         policies.declare(_CAP, 2, low=0, high=5)
         policies.declare(_SHARE, 0.2, low=0.0, high=0.5)
@@ -85,8 +87,8 @@ class FeedService:
             cap = min(cap, 1)
         items = self._recall(actor, person)
         draws, cards = self._fill(actor, person, items, limit, now, cap, share)
-        ids = self._log(actor, person, draws, start, now)
-        shown = [_present(cards[d.item.id], ids[d.item.id], start + n, "feed") for n, d in enumerate(draws, 1)]
+        rows = self._log(actor, person, draws, start, now)
+        shown = [exposures.present(cards[row["item_id"]], row) for row in rows]
         more = cursors.encode(start + len(draws)) if len(draws) == limit else None
         return FeedPage(items=shown, next_cursor=more)
 
@@ -147,11 +149,11 @@ class FeedService:
             found |= {card.id: card for card in self.rooms.cards(actor, rooms)}
         return found
 
-    def _log(self, actor: Actor, person: Person, draws: Sequence[Draw], start: int, now: datetime) -> dict[str, str]:
+    def _log(self, actor: Actor, person: Person, draws: Sequence[Draw], start: int, now: datetime) -> list[Row]:
         """Write down what is shown. Raises `_Overtaken` when this person was shown something else meanwhile."""
-        if not draws:
-            return {}
-        rows = [self._exposure(actor, draw, start + n, now) for n, draw in enumerate(draws, 1)]
+        rows = exposures.page(actor, [exposures.drawn(draw) for draw in draws], start, now)
+        if not rows:
+            return []
         shown = [(draw.item.id, n) for n, draw in enumerate(draws, 1) if draw.item.kind == "note"]
 
         def write(tx: Write) -> None:
@@ -159,52 +161,16 @@ class FeedService:
                 alone(tx.session, f"feed:{person.id}")
                 if count_shown(tx.session, person.id, now) != person.shown:
                     raise _Overtaken
-            tx.session.execute(Exposure.__table__.insert(), rows)  # type: ignore[attr-defined]
+            exposures.write(tx, rows)
             if not actor.synthetic:  # what a bot is shown says nothing about how people respond
                 self.candidates.exposed(tx, shown)
 
         self.db.write(write)
-        return {row["item_id"]: row["id"] for row in rows}
-
-    def _exposure(self, actor: Actor, draw: Draw, position: int, now: datetime) -> dict[str, Any]:
-        item = draw.item
-        parts = {"quality": round(item.quality, 4), "affinity": round(item.affinity, 4)}
-        return {
-            "id": new_id("expo", now),
-            "person": actor.person,
-            "placement": "feed",
-            "kind": item.kind,
-            "item_id": item.id,
-            "author_id": item.author_id,
-            "state": item.state,
-            "position": position,
-            "commercial": item.commercial,
-            "policy_version": ranking.POLICY,
-            "propensity": draw.propensity,
-            "why": {"source": item.source, "about": item.about, "score": round(draw.score, 6), "parts": parts},
-            "shown_at": now,
-        }
-
-    # -- the following feed ---------------------------------------------------------------------------------------
+        return rows
 
     def following(self, actor: Actor, cursor: str | None, limit: int) -> FeedPage:
         """Everything by whom the caller follows, newest first: complete, and never padded."""
-        account_id = actor.require_account()
-        before = cursors.decode(cursor, str, str)
-        position = None if before is None else (_instant(before[0]), before[1])
-        authors = self.accounts.following_ids(account_id)
-        cards: list[Any] = []
-        while len(cards) <= limit:
-            ids = self.notes.by_authors(actor, authors, position, limit + 1)
-            if not ids:
-                break
-            at = {note_id: published_at for published_at, note_id in ids}
-            cards += [(at[card.id], card) for card in self.notes.cards(actor, [i for _, i in ids], "following")]
-            position = ids[-1]
-        page = cards[:limit]
-        more = cursors.encode(page[-1][0].isoformat(), page[-1][1].id) if len(cards) > limit else None
-        items = [{**card.model_dump(mode="json"), "placement": "following", "recommended": False} for _, card in page]
-        return FeedPage(items=items, next_cursor=more)
+        return self.followed.page(actor, cursor, limit)
 
     # -- asking why -----------------------------------------------------------------------------------------------
 
@@ -294,20 +260,5 @@ class FeedService:
         )
 
 
-def _present(card: Any, exposure_id: str, position: int, placement: str) -> dict[str, Any]:
-    extra = {"exposure_id": exposure_id, "placement": placement, "position": position, "recommended": True}
-    return {**card.model_dump(mode="json"), **extra}
-
-
 def _followed(affinity: float) -> float:
     return min(1.0, affinity + 0.3)
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise Malformed("cursor.malformed", "The cursor is not one this server gave out.")
-    return at

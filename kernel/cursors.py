@@ -37,10 +37,14 @@ def decode(cursor: str | None, *types: type) -> tuple[Any, ...] | None:
 
 def place(cursor: str | None) -> int:
     """How many items came before, from a cursor of a list that is counted; 0 for no cursor. Raises `cursor.malformed`."""
-    start = (decode(cursor, int) or (0,))[0]
-    if not 0 <= start <= _LAST_PLACE:
+    return counted((decode(cursor, int) or (0,))[0])
+
+
+def counted(place: int) -> int:
+    """A number of items out of a cursor. Raises `cursor.malformed` for one that no list is long enough for."""
+    if not 0 <= place <= _LAST_PLACE:
         raise Malformed("cursor.malformed", "The cursor is not one this server gave out.")
-    return int(start)
+    return place
 
 
 def _unpacked(cursor: str) -> bytes:

@@ -159,23 +159,6 @@ def test_only_the_person_it_was_shown_to_may_ask_why(house: House) -> None:
     assert problem(house.device().get(f"exposures/{exposure}/why")) == (404, "exposure.not_found")
 
 
-def test_the_following_feed_is_complete_and_chronological(house: House) -> None:
-    fan, star = house.as_("fan"), house.as_("star")
-    notes = []
-    for number in range(7):
-        notes.append(publish(house, star, number))
-        house.clock.advance(minutes=1)
-    publish(house, house.as_("stranger"), 50)
-    fan.put(f"accounts/{star.id}/follow")
-    seen: list[str] = []
-    cursor = ""
-    while cursor is not None:
-        page = fan.get(f"feed/following?limit=3{cursor and '&cursor=' + cursor}")
-        seen += ids(page)
-        cursor = page.json["next_cursor"]
-    assert seen == notes[::-1]
-
-
 def test_the_quality_page_is_the_authors(house: House) -> None:
     author = house.as_("author")
     note = publish(house, author)

@@ -364,7 +364,7 @@ def test_deliberate_acts_are_counted_once_and_by_their_channel(village: Village)
 
 def test_why_an_item_is_shown_and_less_of_it(village: Village) -> None:
     visitor = Visitor(village.house)
-    via = re.search(rf'href="/notes/{village.plain}\?via=(expo_\w+)"', visitor.text("/"))
+    via = re.search(rf'href="/notes/{village.plain}\?via=feed:(expo_\w+)"', visitor.text("/"))
     assert via
     assert "never part of it" in visitor.text(f"/why/{via[1]}")
     assert "You will see less like this." in visitor.send(

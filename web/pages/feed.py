@@ -36,9 +36,9 @@ def discover() -> Response:
 
 @routes.get("/following")
 def following() -> Response:
-    """Everything by whom one follows, newest first."""
+    """Everything by whom one follows, newest first. What is fetched ahead of a tap shows nothing here either."""
     actor = current_actor()
-    if actor.account_id is None:
+    if actor.account_id is None or not deliberate():
         return page("following.html", items=[], next_cursor=None, rooms=[], follows=0)
     query = parse(FeedQuery, _only("cursor"), strict=False)
     found = find(FeedService).following(actor, query.cursor, query.limit)

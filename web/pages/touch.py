@@ -14,11 +14,11 @@ _KINDS = {"note": "note_id", "room": "room_id", "expo": "exposure_id"}
 
 
 def via() -> tuple[str, str | None]:
-    """The channel that led to this page, and the exposure it was: only the feed gives exposures out."""
-    given = request.args.get("via", "")
-    if is_id(given, "expo"):
-        return "feed", given
-    return (given if given in PLACEMENTS else "app"), None
+    """The channel that led to this page, and the exposure it was, where a feed gave one out."""
+    channel, _, exposure = request.args.get("via", "").partition(":")
+    if channel not in PLACEMENTS:
+        return "app", None
+    return channel, (exposure if is_id(exposure, "expo") else None)
 
 
 def pack(placement: str, *ids: str | None) -> str:

@@ -1,0 +1,68 @@
+"""Exposures: what was really shown to whom, where, and how it was chosen. A page is one insert."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from feed import ranking
+from feed.models import Exposure
+from feed.ranking import Draw
+from kernel.actor import Actor
+from kernel.db import Write
+from kernel.ids import new_id
+from notes import NoteCard
+
+CHRONOLOGICAL = "2026-11-22/chrono-1"
+"""Version of the policy that chooses the following feed: everything, newest first, so with certainty."""
+Placement = Literal["feed", "following"]
+Row = dict[str, Any]
+
+
+def drawn(draw: Draw) -> Row:
+    """An item that the ranking policy drew."""
+    item = draw.item
+    parts = {"quality": round(item.quality, 4), "affinity": round(item.affinity, 4)}
+    return {
+        "placement": "feed",
+        "kind": item.kind,
+        "item_id": item.id,
+        "author_id": item.author_id,
+        "state": item.state,
+        "commercial": item.commercial,
+        "policy_version": ranking.POLICY,
+        "propensity": draw.propensity,
+        "why": {"source": item.source, "about": item.about, "score": round(draw.score, 6), "parts": parts},
+    }
+
+
+def followed(card: NoteCard) -> Row:
+    """A note that is shown because its author is followed; nothing was weighed."""
+    return {
+        "placement": "following",
+        "kind": "note",
+        "item_id": card.id,
+        "author_id": card.author.id,
+        "state": card.id,
+        "commercial": card.commercial,
+        "policy_version": CHRONOLOGICAL,
+        "propensity": 1.0,
+        "why": {"source": "following", "about": "", "score": 0.0, "parts": {}},
+    }
+
+
+def page(actor: Actor, shown: Sequence[Row], start: int, now: datetime) -> list[Row]:
+    """The rows of a page whose first item comes after `start` others."""
+    about = {"person": actor.person, "shown_at": now}
+    return [{**row, **about, "id": new_id("expo", now), "position": n} for n, row in enumerate(shown, start + 1)]
+
+
+def write(tx: Write, rows: Sequence[Row]) -> None:
+    tx.session.execute(Exposure.__table__.insert(), list(rows))  # type: ignore[attr-defined]
+
+
+def present(card: Any, row: Mapping[str, Any]) -> Row:
+    """A card with its exposure, as a feed gives it out."""
+    names = {"exposure_id": row["id"], "placement": row["placement"], "position": row["position"]}
+    return {**card.model_dump(mode="json"), **names, "recommended": row["placement"] == "feed"}

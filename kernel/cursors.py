@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from kernel.errors import Malformed
 
+Row = TypeVar("Row")
 _MAX_LENGTH = 1024
 _LAST_PLACE = 1_000_000
 
@@ -33,6 +35,12 @@ def decode(cursor: str | None, *types: type) -> tuple[Any, ...] | None:
     except (ValueError, binascii.Error, RecursionError):
         raise Malformed("cursor.malformed", "The cursor is not one this server gave out.") from None
     return tuple(position)
+
+
+def cut(rows: Sequence[Row], limit: int, position: Callable[[Row], str | int]) -> tuple[Sequence[Row], str | None]:
+    """A page and the cursor after it, of rows of which one more than `limit` was asked for, sorted by `position`."""
+    page = rows[:limit]
+    return page, encode(position(page[-1])) if len(rows) > limit else None
 
 
 def place(cursor: str | None) -> int:

@@ -38,8 +38,8 @@ class Notices:
             unread = session.scalar(
                 select(func.count()).where(Notice.account_id == account_id, Notice.read_at.is_(None))
             )
-        more = cursors.encode(rows[limit - 1].id) if len(rows) > limit else None
-        return NoticePage(items=[_out(row) for row in rows[:limit]], next_cursor=more, unread=unread or 0)
+        shown, more = cursors.cut(rows, limit, lambda row: row.id)
+        return NoticePage(items=[_out(row) for row in shown], next_cursor=more, unread=unread or 0)
 
     def read_all(self, actor: Actor) -> None:
         """Mark everything as read."""

@@ -263,8 +263,8 @@ class ModerationService:
         rows = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(query.limit + 1)
         with self.db.read() as session:
             found = session.scalars(rows if after is None else rows.where(AuditEntry.id < after[0])).all()
-        more = cursors.encode(found[query.limit - 1].id) if len(found) > query.limit else None
-        return AuditPage(items=[_audit_line(row) for row in found[: query.limit]], next_cursor=more)
+        shown, more = cursors.cut(found, query.limit, lambda row: row.id)
+        return AuditPage(items=[_audit_line(row) for row in shown], next_cursor=more)
 
     def _target(self, actor: Actor, kind: str, target_id: str) -> Target:
         target = self.targets.describe(actor, kind, target_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from kernel import cursors
@@ -46,17 +46,19 @@ class NoteLists(NoteReader):
 
         return self._page(actor, recall, cursor, limit, "profile")
 
-    def mine(self, actor: Actor, cursor: str | None, limit: int) -> MyNotePage:
-        """The studio: the caller's notes by age, with states and reasons."""
+    def mine(self, actor: Actor, cursor: str | None, limit: int, state: str | None = None) -> MyNotePage:
+        """The studio: the caller's notes by age, with states and reasons; only those in `state` when it is given."""
         me, after = actor.require_account(), keyset.id_of(cursor, "note")
         query = select(Note, NoteVersion).join(NoteVersion, LATEST)
         query = query.where(Note.author_id == me, Note.deleted_at.is_(None))
         if after is not None:
             query = query.where(Note.id < after)
+        if state is not None:
+            query = query.where(_in_state(state))
         with self.db.read() as session:
             rows = [(row[0], row[1]) for row in session.execute(query.order_by(Note.id.desc()).limit(limit + 1))]
-        more = cursors.encode(rows[limit - 1][0].id) if len(rows) > limit else None
-        return MyNotePage(items=[cards.my_note(*row) for row in rows[:limit]], next_cursor=more)
+        shown, more = cursors.cut(rows, limit, lambda row: row[0].id)
+        return MyNotePage(items=[cards.my_note(*row) for row in shown], next_cursor=more)
 
     def _page(
         self,
@@ -80,3 +82,12 @@ class NoteLists(NoteReader):
                 return CardPage(items=items, next_cursor=None)
             position = found[-1]
         return CardPage(items=items, next_cursor=keyset.cursor_of(position))
+
+
+def _in_state(state: str) -> ColumnElement[bool]:
+    """The condition of `cards.state`: moderation's hold goes before the latest version's own state."""
+    if state == "removed":
+        return Note.removed.is_(True)
+    if state == "hidden":
+        return and_(Note.hidden, ~Note.removed)
+    return and_(NoteVersion.state == state, ~Note.hidden, ~Note.removed)

@@ -16,6 +16,7 @@ from notes.schemas import (
     CommentPage,
     Marks,
     MediaOut,
+    MineQuery,
     MyNotePage,
     NoteDraft,
     NoteOut,
@@ -152,10 +153,10 @@ def by_author(actor: Actor, account_id: str, query: Paging) -> CardPage:
 
 
 @routes.get("/me/notes")
-@endpoint(query=Paging, returns=MyNotePage)
-def mine(actor: Actor, query: Paging) -> MyNotePage:
-    """The caller's own notes with their states and reasons."""
-    return find(NoteService).mine(actor, query.cursor, query.limit)
+@endpoint(query=MineQuery, returns=MyNotePage)
+def mine(actor: Actor, query: MineQuery) -> MyNotePage:
+    """The caller's own notes with their states and reasons, all or those in one state."""
+    return find(NoteService).mine(actor, query.cursor, query.limit, query.state)
 
 
 @routes.get("/me/saves")

@@ -15,6 +15,7 @@ MAX_IMAGES = 18
 MAX_PRODUCTS = 10
 MAX_TOPICS = 10
 
+OwnState = Literal["draft", "in_review", "public", "limited", "rejected", "hidden", "removed"]
 State = Literal["draft", "in_review", "public", "limited", "rejected", "superseded", "hidden", "removed"]
 Title = Annotated[OptionalLine, StringConstraints(max_length=100)]
 Text = Annotated[Prose, StringConstraints(max_length=10_000)]
@@ -81,6 +82,10 @@ class CommentIn(Schema):
 class Paging(Schema):
     limit: Annotated[int, Field(ge=1, le=50)] = 20
     cursor: Annotated[str, StringConstraints(max_length=1024)] | None = None
+
+
+class MineQuery(Paging):
+    state: OwnState | None = None
 
 
 class VersionQuery(Schema):

@@ -64,17 +64,18 @@ class OrderService:
         with self.db.read() as session:
             return shown(session, [_own(session, order_id, buyer)])[0]
 
-    def list(self, actor: Actor, cursor: str | None = None, limit: int = 20) -> OrderPage:
-        """The caller's orders, newest first."""
+    def list(self, actor: Actor, cursor: str | None = None, limit: int = 20, state: str | None = None) -> OrderPage:
+        """The caller's orders, newest first; only those in `state` when it is given."""
         query = select(Order.__table__).where(_order.buyer_id == actor.require_account())
         after = cursors.decode(cursor, str)
         if after is not None:
             query = query.where(_order.id < after[0])
+        if state is not None:
+            query = query.where(_order.status == state)
         with self.db.read() as session:
             rows = session.execute(query.order_by(_order.id.desc()).limit(limit + 1)).all()
-            items = shown(session, rows[:limit])
-        more = len(rows) > limit
-        return OrderPage(items=items, next_cursor=cursors.encode(items[-1].id) if more else None)
+            page, more = cursors.cut(rows, limit, lambda row: row.id)
+            return OrderPage(items=shown(session, page), next_cursor=more)
 
     # -- paying ---------------------------------------------------------------------------------------------------
 

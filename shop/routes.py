@@ -111,8 +111,8 @@ def result(actor: Actor, key: str) -> Answer:
 @routes.get("/orders")
 @endpoint(query=OrderQuery, returns=OrderPage)
 def orders(actor: Actor, query: OrderQuery) -> OrderPage:
-    """The caller's orders, newest first."""
-    return find(OrderService).list(actor, query.cursor, query.limit)
+    """The caller's orders, newest first, all or those in one state."""
+    return find(OrderService).list(actor, query.cursor, query.limit, query.state)
 
 
 @routes.get("/orders/<id:order_id>")

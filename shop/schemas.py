@@ -11,6 +11,7 @@ from kernel.schema import Schema
 from kernel.text import Id, Line, OptionalLine, Prose
 
 Currency = Literal["CNY", "USD", "EUR", "JPY"]
+OrderStatus = Literal["placed", "paid", "closed", "cancelled"]
 Cursor = Annotated[str, StringConstraints(max_length=1024)]
 Title = Annotated[Line, StringConstraints(max_length=120)]
 Name = Annotated[Line, StringConstraints(max_length=50)]
@@ -227,7 +228,7 @@ class PaymentRef(Schema):
 
 class OrderOut(Schema):
     id: str
-    status: Literal["placed", "paid", "closed", "cancelled"]
+    status: OrderStatus
     lines: list[LineOut]
     total: MoneyOut
     channel: str
@@ -247,6 +248,7 @@ class OrderPage(Schema):
 class OrderQuery(Schema):
     cursor: Cursor | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
+    state: OrderStatus | None = None
 
 
 class PaymentOut(Schema):

@@ -285,6 +285,13 @@ def test_lists_page_without_gaps_or_repeats(any_house: House) -> None:
     first = author.get("me/notes?limit=5").json
     rest = author.get(f"me/notes?limit=5&cursor={first['next_cursor']}").json
     assert [item["id"] for item in first["items"] + rest["items"]] == made[::-1]
+    hidden = author.get("me/notes?limit=1&state=hidden").json
+    assert ([item["id"] for item in hidden["items"]], hidden["next_cursor"]) == ([made[4]], None)
+    shown = author.get("me/notes?limit=3&state=public").json
+    after = author.get(f"me/notes?limit=3&state=public&cursor={shown['next_cursor']}").json
+    assert [item["id"] for item in shown["items"] + after["items"]] == [i for i in made[::-1] if i != made[4]]
+    assert author.get("me/notes?state=draft").json["items"] == []
+    assert problem(author.get("me/notes?state=superseded")) == (422, "request.invalid")
     newest = notes.public_ids(None, 3)
     assert [note_id for _, note_id in newest + notes.public_ids(newest[-1], 10)] == [
         i for i in made[::-1] if i != made[4]

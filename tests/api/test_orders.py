@@ -223,6 +223,14 @@ def test_orders_are_private_and_paged(any_house: House) -> None:
     rest = buyer.get(f"orders?limit=2&cursor={first['next_cursor']}").json
     assert [order["id"] for order in first["items"] + rest["items"]] == made[::-1]
     assert rest["next_cursor"] is None
+    buyer.post(f"orders/{made[1]}/cancel")
+    in_state = {state: buyer.get(f"orders?state={state}").json["items"] for state in ("placed", "paid", "cancelled")}
+    assert {state: [one["id"] for one in found] for state, found in in_state.items()} == {
+        "placed": [made[2], made[0]],
+        "paid": [],
+        "cancelled": [made[1]],
+    }
+    assert problem(buyer.get("orders?state=lost")) == (422, "request.invalid")
     for refused in (
         other.get(f"orders/{made[0]}"),
         other.post(f"orders/{made[0]}/payments"),

@@ -218,7 +218,7 @@ def test_from_a_note_through_checkout_to_a_paid_order_without_script(village: Vi
     assert mine.items[0].lines[0].touchpoint is not None
     assert mine.items[0].lines[0].touchpoint.note_id == village.note
     assert village.house.engines.payments.due() == []
-    assert order in visitor.text("/orders?status=paid")
+    assert order in visitor.text("/orders?state=paid")
     assert "is sent back" in visitor.send(order, f"{order}/cancel").get_data(as_text=True)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import select
 import signal
 import subprocess
 import sys
@@ -17,41 +15,10 @@ import pytest
 import requests
 
 from kernel.idempotency import new_key
+from tests.e2e.served import ROOT, environ_of, outlived, start, watched
 
-ROOT = Path(__file__).parents[2]
 BUYERS, STOCK, ROUNDS = 6, 400, 3
 pytestmark = pytest.mark.timeout(240)
-
-
-def environ_of(folder: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFSHELF_")}
-    ours = {"DATA": str(folder), "ENCODER": "hash", "RATE_LIMITS": "false", "LOG_LEVEL": "ERROR"}
-    return kept | {f"OFFSHELF_{name}": value for name, value in ours.items()}
-
-
-def start(environ: dict[str, str]) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, "-m", "web.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("Offshelf answers at "), line
-    return process, line.split()[-1]
-
-
-def children(pid: int) -> list[int]:
-    return [int(c) for path in Path(f"/proc/{pid}/task").glob("*/children") for c in path.read_text().split()]
-
-
-def gone(pid: int, seconds: float = 5.0) -> bool:
-    """Wait on the process itself, not on a clock."""
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], seconds)[0])
-    finally:
-        os.close(handle)
 
 
 class Buyer(threading.Thread):
@@ -84,39 +51,36 @@ class Buyer(threading.Thread):
 
 
 def test_an_acknowledged_order_survives_kill_9_and_a_retry_orders_nothing_twice(tmp_path: Path) -> None:
-    environ = environ_of(tmp_path)
+    environ = environ_of(tmp_path, ENCODER="hash")
     command = [sys.executable, "-W", "ignore", "-m", "tests.e2e.market_seed", str(STOCK), str(BUYERS)]
     seeded = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
     assert seeded.returncode == 0, seeded.stderr
     world = json.loads(seeded.stdout)
     orders: set[str] = set()
     for number in range(ROUNDS):
-        process, url = start(environ)
+        server = start(environ)
         enough = threading.Event()
         target = random.Random(number).randint(2, 12)
-        buyers = [Buyer(url, world["sku"], token, enough, target) for token in world["tokens"]]
+        buyers = [Buyer(server.url, world["sku"], token, enough, target) for token in world["tokens"]]
         for buyer in buyers:
             buyer.start()
         assert enough.wait(60)
-        below = children(process.pid)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        below = watched(server.process.pid)
+        server.stop(signal.SIGKILL)
         for buyer in buyers:
             buyer.join()
         assert below, "Valkey runs as a child"
-        assert all(gone(pid) for pid in below)
+        assert outlived(below) == []
 
-        process, url = start(environ)
+        server = start(environ)
         for buyer in buyers:
-            buyer.url = url
+            buyer.url = server.url
             for key, quote in buyer.sent.items():  # every key again, acknowledged or not
                 again = buyer.post("orders", {"quote": quote}, key)
                 assert again["result"] == "accepted"
                 assert buyer.acknowledged.get(key, again) == again
                 orders.add(again["order"])
         headers = buyers[0].headers
-        sku = requests.get(f"{url}api/v1/skus/{world['sku']}", headers=headers, timeout=20).json()
+        sku = requests.get(f"{server.url}api/v1/skus/{world['sku']}", headers=headers, timeout=20).json()
         assert sku["available"] == STOCK - len(orders)
-        process.send_signal(signal.SIGTERM)
-        process.communicate()
-        assert process.returncode == 0
+        assert server.stop(signal.SIGTERM) == 0

@@ -3,62 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.cast import TOUR_FAN, TOUR_VIEWERS
 from demo.people import CREATOR_AT_GATE, DEMO_PASSWORD
+from tests.e2e.served import PATIENCE, ROOT, Served, environ_of, outlived, start, watched
 from tests.models import exported_model
 from web.tour.client import Client
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
-
-
-@dataclass
-class Served:
-    """A server over a data folder; `url` is where it answers."""
-
-    process: subprocess.Popen[str]
-    url: str
-    environ: dict[str, str]
-
-    def stop(self, how: signal.Signals) -> int:
-        """The exit status after a signal."""
-        self.process.send_signal(how)
-        with self.process:
-            return self.process.wait(PATIENCE)
-
-
-def environ_of(folder: Path) -> dict[str, str]:
-    (folder / "models").symlink_to(exported_model().parent, target_is_directory=True)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFSHELF_")}
-    ours = {"DATA": str(folder), "DEMO": "true", "RATE_LIMITS": "false", "LOG_LEVEL": "WARNING"}
-    return kept | {f"OFFSHELF_{name}": value for name, value in ours.items()}
-
-
-def start(environ: dict[str, str]) -> Served:
-    command = [sys.executable, "-m", "web.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("Offshelf answers at "), line
-    return Served(process, line.split()[-1], environ)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    environ = environ_of(tmp_path_factory.mktemp("tour"))
+    folder = tmp_path_factory.mktemp("tour")
+    (folder / "models").symlink_to(exported_model().parent, target_is_directory=True)
+    environ = environ_of(folder, DEMO="true", LOG_LEVEL="WARNING")
     subprocess.run([sys.executable, "-m", "tests.e2e.community"], cwd=ROOT, env=environ, check=True, timeout=PATIENCE)
     running = start(environ)
     yield running
@@ -76,15 +42,6 @@ def tour(server: Served, *options: str) -> subprocess.CompletedProcess[str]:
 def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(done.stdout)
     return document
-
-
-def offspring(pid: int) -> list[tuple[int, str]]:
-    """The processes below one, with their names."""
-    found: list[tuple[int, str]] = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, path.read_text().split()):
-            found += [(child, Path(f"/proc/{child}/cmdline").read_text()), *offspring(child)]
-    return found
 
 
 def log_in(server: Served, handle: str) -> Client:
@@ -149,13 +106,11 @@ def test_what_was_acknowledged_before_kill_9_is_there_afterwards_and_recounts(se
     with subprocess.Popen(command, cwd=ROOT, env=served.environ, stdout=subprocess.PIPE, text=True) as cut_short:
         assert cut_short.stdout is not None
         assert any(line.startswith("ok   6.") for line in cut_short.stdout)
-        family = {os.pidfd_open(pid): name for pid, name in offspring(served.process.pid)}
+        family = watched(served.process.pid)
         assert any("ffmpeg" in name for name in family.values())
         assert any("valkey" in name for name in family.values())
         served.stop(signal.SIGKILL)
-        for watch, name in family.items():
-            assert select.select([watch], [], [], PATIENCE)[0], f"{name} outlives the server"
-            os.close(watch)
+        assert outlived(family) == []
         rest = cut_short.stdout.read()
         assert cut_short.wait(PATIENCE) == 1
     assert "FAIL 7. " in rest

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from flask import Response, current_app, request
 
 from accounts import AccountService, Session
@@ -32,11 +30,6 @@ from web.pages.words import gettext
 
 routes = blueprint("account_pages")
 _YEAR = 365 * 24 * 3600
-
-
-def to_login(path: str) -> Response:
-    """To the log-in page, and after it back to `path`."""
-    return go("/login" + ("" if path == "/" else f"?next={quote(path, safe='/')}"))
 
 
 @routes.get("/login")

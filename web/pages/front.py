@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -154,6 +154,11 @@ def go(path: str) -> Response:
     return response  # type: ignore[return-value]
 
 
+def _to_login(path: str) -> Response:
+    """To the log-in page, and after it back to `path`."""
+    return go("/login" + ("" if path == "/" else f"?next={quote(path, safe='/')}"))
+
+
 def back(otherwise: str) -> str:
     """Where the form says it came from, else the page that sent it, else `otherwise`; always a path of ours."""
     if (given := own_path(request.form.get("next"))) is not None:
@@ -213,9 +218,7 @@ def refused(template: str, error: AppError, **context: Any) -> Response:
 
 def _error_page(status: int, body: dict[str, Any]) -> Response:
     if status == 401 and request.method in ("GET", "HEAD", "POST"):
-        from web.pages.account import to_login
-
-        return to_login(here())
+        return _to_login(here())
     retry = body.get("retry_after")
     try:
         return page(

@@ -14,7 +14,8 @@ from kernel.http import current_actor, find, parse
 from kernel.idempotency import new_key
 from search import SearchService
 from search.schemas import SearchQuery
-from shop import Address, CheckoutService, OrderOut, OrderService, PlaceIn, ProductOut, ProductService, QuoteIn
+from shop import Address, CheckoutService, OrderService, PlaceIn, ProductOut, ProductService, QuoteIn
+from shop.schemas import OrderQuery
 from web.errors import status_of
 from web.pages import phrases, touch
 from web.pages.front import acted, attempt, blueprint, go, key, page, say, typed
@@ -22,7 +23,6 @@ from web.pages.words import gettext
 
 routes = blueprint("shop_pages")
 _ADDRESS = ("recipient", "phone", "region", "street", "postcode")
-_MOST_PAGES = 10
 
 
 @routes.get("/products/<id:product_id>")
@@ -127,19 +127,13 @@ def place() -> Response:
 @routes.get("/orders")
 def orders() -> Response:
     """One's orders, newest first, by state when asked."""
-    actor, status = current_actor(), request.args.get("status", "")
-    items: list[OrderOut] = []
-    cursor: str | None = request.args.get("cursor")
-    for _ in range(_MOST_PAGES):  # the list has no filter of its own: look on until something of that state comes
-        found = find(OrderService).list(actor, cursor, 20)
-        items += [order for order in found.items if status in ("", order.status)]
-        cursor = found.next_cursor
-        if items or cursor is None:
-            break
-    plain = [order.model_dump(mode="json") for order in items]
+    asked = {name: request.args[name] for name in ("state", "cursor") if request.args.get(name)}
+    query: OrderQuery = parse(OrderQuery, asked, strict=False)
+    found = find(OrderService).list(current_actor(), query.cursor, query.limit, query.state)
+    plain = [order.model_dump(mode="json") for order in found.items]
     for order, lines in zip(plain, _with_covers([order["lines"] for order in plain])):
         order["lines"] = lines
-    return page("orders.html", items=plain, next_cursor=cursor, status=status)
+    return page("orders.html", items=plain, next_cursor=found.next_cursor, state=query.state or "")
 
 
 @routes.get("/orders/<id:order_id>")

@@ -16,7 +16,8 @@ from kernel.errors import AppError, Forbidden, NotFound, PreconditionFailed, Una
 from kernel.http import current_actor, find, parse
 from live import RoomDirectory
 from moderation import StrikeBook
-from notes import MediaService, MyNote, NoteDraft, NoteOut, NotePatch, NoteService
+from notes import MediaService, NoteDraft, NoteOut, NotePatch, NoteService
+from notes.schemas import MineQuery
 from search import SearchService
 from search.schemas import SearchQuery
 from shop import ProductService
@@ -26,7 +27,6 @@ from web.pages.front import attempt, blueprint, go, key, page, say, typed
 from web.pages.words import gettext
 
 routes = blueprint("studio_pages")
-_MOST_PAGES = 10
 
 
 @routes.get("/studio")
@@ -37,30 +37,20 @@ def studio() -> Response:
 
 def desk(actor: Actor, status: int = 200, **context: Any) -> Response:
     """The studio's first page, also under a form that was refused."""
-    state = request.args.get("state", "")
-    items, cursor = _mine(actor, state, request.args.get("cursor"))
+    asked = {name: request.args[name] for name in ("state", "cursor") if request.args.get(name)}
+    query: MineQuery = parse(MineQuery, asked, strict=False)
+    found = find(NoteService).mine(actor, query.cursor, query.limit, query.state)
     rooms = find(RoomDirectory).by_host(actor, actor.require_account(), 10)
     return page(
         "studio.html",
         status,
-        items=[one.model_dump(mode="json") for one in items],
-        next_cursor=cursor,
-        state=state,
+        items=[one.model_dump(mode="json") for one in found.items],
+        next_cursor=found.next_cursor,
+        state=query.state or "",
         gate=gate_of(actor),
         rooms=[room.model_dump(mode="json") for room in rooms],
         **context,
     )
-
-
-def _mine(actor: Actor, state: str, cursor: str | None) -> tuple[list[MyNote], str | None]:
-    items: list[MyNote] = []
-    for _ in range(_MOST_PAGES):  # the list has no filter of its own: look on until something of that state comes
-        found = find(NoteService).mine(actor, cursor, 20)
-        items += [one for one in found.items if state in ("", one.state)]
-        cursor = found.next_cursor
-        if items or cursor is None:
-            break
-    return items, cursor
 
 
 def gate_of(actor: Actor) -> dict[str, Any]:

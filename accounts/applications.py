@@ -26,7 +26,7 @@ Application = ApplicationOut
 class Strikes(Protocol):
     """What moderation answers: how many strikes of an account still count."""
 
-    def active_strikes(self, account_id: str) -> int: ...
+    def strikes_within(self, session: Session, account_id: str) -> int: ...
 
 
 class ApplicationService:
@@ -40,11 +40,9 @@ class ApplicationService:
     def apply(self, actor: Actor, form: ApplicationIn, key: str | None = None) -> Answer:
         """Ask to be a creator. Refused with the missing condition: `creator.not_enough_followers`, `creator.active_strike`."""
         account_id = actor.require_account()
-        strikes = self.strikes.active_strikes(account_id)
 
         def write(tx: Write) -> dict[str, object]:
-            followers = _followers(tx.session, account_id)
-            _check_conditions(followers, strikes)
+            followers = self._check_conditions(tx.session, account_id)
             alone(tx.session, f"creator_applications:{account_id}")
             if self._latest(tx.session, account_id, "open", "approved") is not None:
                 raise Conflict("creator.already_applied", "An application is open or approved already.")
@@ -68,7 +66,6 @@ class ApplicationService:
         account_id = self.get(actor, application_id).account_id
         if account_id == decider:
             raise Forbidden("creator.own_application", "Somebody else must decide on your application.")
-        strikes = self.strikes.active_strikes(account_id)
 
         def write(tx: Write) -> dict[str, object]:
             row = tx.session.get_one(models.CreatorApplication, application_id, with_for_update=True)
@@ -76,7 +73,7 @@ class ApplicationService:
                 raise Conflict("creator.already_decided", f"This application is {row.status}.")
             row.followers_at_decision = _followers(tx.session, row.account_id)
             if decision.verdict == "approve":
-                _check_conditions(row.followers_at_decision, strikes)
+                self._check_conditions(tx.session, row.account_id)
                 self.accounts.add_role(tx, row.account_id, "creator")
             row.status = "approved" if decision.verdict == "approve" else "refused"
             row.decided_by, row.decided_at, row.reason = decider, tx.now, decision.reason or None
@@ -145,10 +142,21 @@ class ApplicationService:
             )
             return [_out(row) for row in rows]
 
-    def approved(self, account_id: str) -> bool:
-        """Whether an application of this account stands approved."""
-        with self.db.read() as session:
-            return self._latest(session, account_id, "approved") is not None
+    def approved(self, session: Session, account_id: str) -> bool:
+        """Whether an application of this account stands approved, as the write or read under way sees it."""
+        return self._latest(session, account_id, "approved") is not None
+
+    def _check_conditions(self, session: Session, account_id: str) -> int:
+        """The followers, when they and the strikes allow an application."""
+        followers = _followers(session, account_id)
+        if followers <= FOLLOWERS_ABOVE:
+            detail = f"A creator needs more than {FOLLOWERS_ABOVE} followers; there are {followers}."
+            raise Forbidden(
+                "creator.not_enough_followers", detail, followers=followers, followers_above=FOLLOWERS_ABOVE
+            )
+        if strikes := self.strikes.strikes_within(session, account_id):
+            raise Forbidden("creator.active_strike", "A strike still counts against this account.", strikes=strikes)
+        return followers
 
     def _latest(self, session: Session, account_id: str, *statuses: str) -> models.CreatorApplication | None:
         table = models.CreatorApplication
@@ -162,14 +170,6 @@ class ApplicationService:
 
 def _followers(session: Session, account_id: str) -> int:
     return session.scalar(select(models.Account.followers).where(models.Account.id == account_id)) or 0
-
-
-def _check_conditions(followers: int, strikes: int) -> None:
-    if followers <= FOLLOWERS_ABOVE:
-        detail = f"A creator needs more than {FOLLOWERS_ABOVE} followers; there are {followers}."
-        raise Forbidden("creator.not_enough_followers", detail, followers=followers, followers_above=FOLLOWERS_ABOVE)
-    if strikes:
-        raise Forbidden("creator.active_strike", "A strike still counts against this account.", strikes=strikes)
 
 
 def _out(row: models.CreatorApplication) -> ApplicationOut:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
 from demo.content import Comment, Note, Product
@@ -51,9 +50,13 @@ def write_notes(w: Writer) -> None:
     """Each note is drafted, handed in and screened at its time; what is served becomes a candidate of the feed."""
     deepest = {p.key: w.skus[max(p.skus, key=lambda sku: sku.stock).key] for p in w.plan.products}
 
-    @cache
-    def disclosure(author: str, sku_ids: tuple[str, ...]) -> str | None:
-        return w.services.gate.clear(author, sku_ids).require()
+    labels: dict[tuple[str, ...], str | None] = {}
+
+    def disclosure(tx: Write, author: str, sku_ids: tuple[str, ...]) -> str | None:
+        who_what = (author, *sku_ids)
+        if who_what not in labels:
+            labels[who_what] = w.services.gate.check(tx.session, author, sku_ids)
+        return labels[who_what]
 
     def publish(tx: Write, note: Note) -> None:
         author, sku_ids = w.people[note.author], tuple(deepest[key] for key in note.products)
@@ -65,7 +68,7 @@ def write_notes(w: Writer) -> None:
             images=[ImageIn(media=image, alt=note.alt)],
             products=list(sku_ids),
         )
-        note_id = w.services.notes.add(tx, author, draft, disclosure(author, sku_ids))
+        note_id = w.services.notes.add(tx, author, draft, disclosure(tx, author, sku_ids))
         w.services.notes.hand_in(tx, note_id)
         words = "\n".join([draft.title, draft.text, *draft.topics])
         verdict = w.services.screening.screen_within(tx, Subject("note", note_id, 1, author, words))

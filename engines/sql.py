@@ -116,6 +116,7 @@ class SqliteDatabase:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
+        _refuse_read_inside()
         try:
             with Session(self._readers, expire_on_commit=False) as session:
                 yield session
@@ -176,6 +177,7 @@ class PostgresDatabase:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
+        _refuse_read_inside()
         try:
             with Session(self._readers, expire_on_commit=False) as session:
                 yield session
@@ -213,6 +215,11 @@ def _call(fn: Callable[[Write], T], write: Write) -> T:
 def _refuse_nested() -> None:
     if _here.writing:
         raise RuntimeError("A write was asked for inside another; it would wait for itself. Use the `tx` at hand.")
+
+
+def _refuse_read_inside() -> None:
+    if _here.writing:
+        raise RuntimeError("A read was asked for inside a write; it would see less than the write. Use `tx.session`.")
 
 
 def _commit(transaction: RootTransaction, durable: list[bool]) -> None:

@@ -118,7 +118,10 @@ class Database(Protocol):
         ...
 
     def read(self) -> AbstractContextManager[Session]:
-        """A read-only session on a snapshot."""
+        """A read-only session on a snapshot. Inside a write it raises `RuntimeError`: ask `tx.session` there.
+
+        It would take a second connection (writers that wait for each other's stand still) and miss what the write did.
+        """
         ...
 
     def ping(self) -> None:

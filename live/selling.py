@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
 
 from accounts import AccountService
-from kernel.actor import Actor
 from kernel.db import Database, Write, in_chunks
 from kernel.errors import FieldError, Invalid
 from live.models import ShelfItem
@@ -25,7 +25,7 @@ Item = dict[str, Any]
 class Gate(Protocol):
     """What notes answers: may this account attach these SKUs? Raises the refusal."""
 
-    def check(self, actor: Actor, sku_ids: Sequence[str]) -> Any: ...
+    def check(self, session: Session, account_id: str, sku_ids: Sequence[str]) -> Any: ...
 
 
 class Products(Protocol):
@@ -33,7 +33,7 @@ class Products(Protocol):
 
     def chips(self, sku_ids: Sequence[str]) -> dict[str, Any]: ...
 
-    def merchants(self, sku_ids: Sequence[str]) -> dict[str, str]: ...
+    def merchants(self, session: Session, sku_ids: Sequence[str]) -> dict[str, str]: ...
 
     def sku_ids(self, product_ids: Sequence[str]) -> dict[str, tuple[str, ...]]: ...
 
@@ -51,27 +51,23 @@ class Selling:
         self.gate = gate
         self.products = products
 
-    def check(self, actor: Actor, sku_ids: Sequence[str]) -> None:
-        """Let a shelf through the product gate. `shelf.repeated`, and what the gate says."""
+    def clear(self, session: Session, host_id: str, sku_ids: Sequence[str]) -> set[str]:
+        """Let a shelf through the product gate; those of it that the host sells as a merchant. `shelf.repeated`, and what
+        the gate says."""
         if len(set(sku_ids)) != len(sku_ids):
             repeated = FieldError("skus", "shelf.repeated", "named twice")
             raise Invalid("shelf.repeated", "A product stands on a shelf once.", [repeated])
-        if sku_ids:
-            self.gate.check(actor, sku_ids)
-
-    def own(self, host_id: str, sku_ids: Sequence[str]) -> set[str]:
-        """Those that the host sells as a merchant."""
-        merchants = self.products.merchants(sku_ids) if sku_ids else {}
+        if not sku_ids:
+            return set()
+        self.gate.check(session, host_id, sku_ids)
+        merchants = self.products.merchants(session, sku_ids)
         return {sku for sku in sku_ids if merchants.get(sku) == host_id}
 
-    def offer(
-        self, host_id: str, sku_ids: Sequence[str], own: set[str] | None = None
-    ) -> tuple[list[Item], dict[str, Any] | None]:
+    def offer(self, host_id: str, sku_ids: Sequence[str], own: bool) -> tuple[list[Item], dict[str, Any] | None]:
         """The shelf as viewers see it, yet without stock, and its label."""
         chips = self.products.chips(sku_ids) if sku_ids else {}
         items = [_plain(chips[sku]) for sku in sku_ids if sku in chips]
-        own = self.own(host_id, sku_ids) if own is None else own
-        label = self.disclosure(host_id, bool(sku_ids), bool(own))
+        label = self.disclosure(host_id, bool(sku_ids), own)
         return items, label.model_dump() if label else None
 
     def disclosure(self, host_id: str, sells: bool, own: bool) -> Disclosure | None:

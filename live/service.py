@@ -39,10 +39,9 @@ class RoomService:
     def create(self, actor: Actor, form: RoomIn, key: str | None = None) -> Answer:
         """Make a room, not yet on air. A shelf goes through the product gate."""
         host_id = actor.require_account()
-        self.selling.check(actor, form.shelf)
-        own = self.selling.own(host_id, form.shelf)
 
         def write(tx: Write) -> dict[str, Any]:
+            own = self.selling.clear(tx.session, host_id, form.shelf)
             room_id = self.add(tx, host_id, form.title)
             self.selling.fill(tx, room_id, form.shelf, own)
             return {"room": room_id}
@@ -62,11 +61,13 @@ class RoomService:
         """Go on air: the stream first, then the commit that says so. `room.already_live`, `room.hidden`."""
         room = self.directory.hosted(actor, room_id)
         skus = self.selling.skus(room_id)
-        self.selling.check(actor, skus)
-        items, disclosure = self.selling.offer(room.host_id, skus)
+        with self.db.read() as session:  # no stream for who would be refused
+            own = self.selling.clear(session, room.host_id, skus)
+        items, disclosure = self.selling.offer(room.host_id, skus, bool(own))
         self.streams.begin(room_id)
 
         def write(tx: Write) -> dict[str, Any]:
+            self.selling.clear(tx.session, room.host_id, skus)
             session_id = self._go_live(tx, room_id)
             shelf = self.selling.with_stock(tx, items)
             about = {"session": session_id, "title": room.title, "slow": room.slow}

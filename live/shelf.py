@@ -33,11 +33,12 @@ class RoomShelf:
     def replace(self, actor: Actor, room_id: str, sku_ids: Sequence[str]) -> RoomOut:
         """Replace the shelf, through the product gate. Viewers of a live room see it at once."""
         room = self.directory.hosted(actor, room_id)
-        self.selling.check(actor, sku_ids)
-        own = self.selling.own(room.host_id, sku_ids)
-        items, disclosure = self.selling.offer(room.host_id, sku_ids, own)
+        with self.db.read() as session:
+            own = self.selling.clear(session, room.host_id, sku_ids)
+        items, disclosure = self.selling.offer(room.host_id, sku_ids, bool(own))
 
         def write(tx: Write) -> None:
+            self.selling.clear(tx.session, room.host_id, sku_ids)
             tx.session.execute(delete(ShelfItem).where(ShelfItem.room_id == room_id))
             self.selling.fill(tx, room_id, sku_ids, own)
             change_room(tx, Room.id == room_id, Room.pinned_sku.not_in(list(sku_ids)), pinned_sku=None)
@@ -89,8 +90,12 @@ class RoomShelf:
             query = query.where(ShelfItem.sku_id.in_(skus), Room.status == "live").distinct()
             rooms = [session.get_one(Room, room_id) for room_id in session.scalars(query)]
         for room in rooms:
-            items, disclosure = self.selling.offer(room.host_id, self.selling.skus(room.id))
+            items, disclosure = self._offer(room)
             self.db.write(lambda tx, x=(room.id, items, disclosure): self._tell(tx, *x))  # type: ignore[misc]
+
+    def _offer(self, room: Room) -> tuple[list[Item], dict[str, Any] | None]:
+        own = self.selling.sells([room.id]).get(room.id, False)
+        return self.selling.offer(room.host_id, self.selling.skus(room.id), own)
 
     def _tell(self, tx: Write, room_id: str, items: list[Item], disclosure: dict[str, Any] | None) -> None:
         shelf = self.selling.with_stock(tx, items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from kernel.db import Database, Write
 from kernel.ids import new_id
@@ -40,9 +41,11 @@ class StrikeBook:
 
     def active_strikes(self, account_id: str) -> int:
         """How many strikes still count."""
-        now = self.db.clock.now()
-        counting = select(func.count()).where(
-            Strike.account_id == account_id, Strike.revoked_at.is_(None), Strike.decays_at > now
-        )
         with self.db.read() as session:
-            return session.scalar(counting) or 0
+            return self.strikes_within(session, account_id)
+
+    def strikes_within(self, session: Session, account_id: str) -> int:
+        """`active_strikes`, as a write or a read that is under way sees it."""
+        standing = (Strike.revoked_at.is_(None), Strike.decays_at > self.db.clock.now())
+        counting = select(func.count()).where(Strike.account_id == account_id, *standing)
+        return session.scalar(counting) or 0

@@ -21,7 +21,7 @@ from notes.facts import (
     NoteUnliked,
     NoteUnsaved,
 )
-from notes.gate import Clearance, Listings, ProductGate
+from notes.gate import Listings, ProductGate
 from notes.marks import Mark
 from notes.media import Kept, MediaService
 from notes.schemas import (
@@ -46,7 +46,6 @@ from notes.visibility import Placement
 
 __all__ = [
     "CardPage",
-    "Clearance",
     "CommentContent",
     "CommentDeleted",
     "CommentHidden",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sqlalchemy.orm import Session
+
 from accounts import ApplicationService, Strikes
-from kernel.actor import Actor
-from kernel.errors import AppError, FieldError, Forbidden, Invalid
+from kernel.errors import FieldError, Forbidden, Invalid
 
 
 class Listings(Protocol):
@@ -18,24 +18,9 @@ class Listings(Protocol):
         """By SKU what `schemas.ProductChip` reads: as a mapping or as an object's attributes; price and stock of this moment."""
         ...
 
-    def merchants(self, sku_ids: Sequence[str]) -> Mapping[str, str]:
+    def merchants(self, session: Session, sku_ids: Sequence[str]) -> Mapping[str, str]:
         """By SKU the account of the merchant that lists it."""
         ...
-
-
-@dataclass(frozen=True)
-class Clearance:
-    """The gate's answer for one account and one set of SKUs, to be asserted inside a write that must not ask again."""
-
-    sku_ids: tuple[str, ...] = ()
-    disclosure: str | None = None
-    refusal: AppError | None = None
-
-    def require(self) -> str | None:
-        """The kind of disclosure that these products force, or raise the refusal."""
-        if self.refusal is not None:
-            raise self.refusal
-        return self.disclosure
 
 
 class ProductGate:
@@ -46,36 +31,34 @@ class ProductGate:
         self.strikes = strikes
         self.listings = listings
 
-    def check(self, actor: Actor, sku_ids: Sequence[str]) -> str | None:
-        """The disclosure's kind (`product`, `own_product`, None without products).
+    def check(self, session: Session, account_id: str, sku_ids: Sequence[str], kept: Sequence[str] = ()) -> str | None:
+        """The kind of disclosure that these products force (`product`, `own_product`, None without products).
 
-        Raises `creator.not_approved`, `creator.active_strike`, `product.not_found`.
+        Asked with the session of the write that attaches them, so that nothing slips in between. SKUs in `kept` may be
+        withdrawn by now: a note outlives its product. Raises `creator.not_approved`, `creator.active_strike`,
+        `product.not_found`.
         """
-        return self.clear(actor.require_account(), sku_ids).require()
-
-    def clear(self, account_id: str, sku_ids: Sequence[str], kept: Sequence[str] = ()) -> Clearance:
-        """The same answer without raising. SKUs in `kept` may be withdrawn by now: a note outlives its product."""
         if not sku_ids:
-            return Clearance()
-        merchants = self.listings.merchants(sku_ids)
+            return None
+        merchants = self.listings.merchants(session, sku_ids)
+        _refuse_unknown(sku_ids, {*merchants, *kept})
         owners = {merchants[sku_id] for sku_id in sku_ids if sku_id in merchants}
-        refusal = _unknown(sku_ids, {*merchants, *kept})
-        if refusal is None and owners - {account_id}:
-            refusal = self._not_a_creator(account_id)
-        return Clearance(tuple(sku_ids), "own_product" if account_id in owners else "product", refusal)
+        if owners - {account_id}:
+            self._require_creator(session, account_id)
+        return "own_product" if account_id in owners else "product"
 
-    def _not_a_creator(self, account_id: str) -> AppError | None:
-        if not self.applications.approved(account_id):
-            return Forbidden("creator.not_approved", "Product cards need an approved creator application.")
-        if strikes := self.strikes.active_strikes(account_id):
-            return Forbidden("creator.active_strike", "A strike still counts against this account.", strikes=strikes)
-        return None
+    def _require_creator(self, session: Session, account_id: str) -> None:
+        if not self.applications.approved(session, account_id):
+            raise Forbidden("creator.not_approved", "Product cards need an approved creator application.")
+        if strikes := self.strikes.strikes_within(session, account_id):
+            raise Forbidden("creator.active_strike", "A strike still counts against this account.", strikes=strikes)
 
 
-def _unknown(sku_ids: Sequence[str], known: set[str]) -> AppError | None:
+def _refuse_unknown(sku_ids: Sequence[str], known: set[str]) -> None:
     missing = [
         FieldError(f"products.{place}", "product.not_found", "there is no such product")
         for place, sku_id in enumerate(sku_ids)
         if sku_id not in known
     ]
-    return Invalid("product.not_found", "There is no such product.", missing) if missing else None
+    if missing:
+        raise Invalid("product.not_found", "There is no such product.", missing)

@@ -109,7 +109,7 @@ def decide(
     n: int,
     verdict: Verdict,
     reason: str,
-    refusal: Callable[[NoteVersion, str], AppError | None],
+    refusal: Callable[[Write, NoteVersion, str], AppError | None],
     overrule: bool = False,
 ) -> bool:
     """Give a version its verdict; False when it no longer waits for one (newer version, deleted, already decided).
@@ -121,7 +121,7 @@ def decide(
     version = None if note is None else tx.session.get(NoteVersion, (note_id, n), populate_existing=True)
     if note is None or version is None or not _open_to(note, version, overrule):
         return False
-    if verdict != "reject" and version.skus and (closed := refusal(version, note.author_id)) is not None:
+    if verdict != "reject" and version.skus and (closed := refusal(tx, version, note.author_id)) is not None:
         verdict, reason = "reject", closed.detail
     if version.state == _STATE[verdict]:
         return False

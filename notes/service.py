@@ -14,7 +14,7 @@ from kernel.errors import AppError, Conflict, FieldError, Forbidden, Invalid, Pr
 from kernel.idempotency import Answer, once
 from notes import cards, holds, marks, review
 from notes.comments import CommentBook, CommentContent
-from notes.gate import Clearance, Listings, ProductGate
+from notes.gate import Listings, ProductGate
 from notes.holds import Hold
 from notes.lists import NoteLists
 from notes.media import MediaService, pictures
@@ -40,11 +40,10 @@ class NoteService(NoteLists):
     def create(self, actor: Actor, draft: NoteDraft, key: str | None = None) -> Answer:
         """A new draft. Raises `media.not_found`, `product.not_found`, `creator.not_approved`, `creator.active_strike`."""
         me = actor.require_account()
-        clearance = self.gate.clear(me, draft.products)
         refs, chips = self._company([me], draft.products)
 
         def write(tx: Write) -> dict[str, Any]:
-            note_id = self.add(tx, me, draft, clearance.require())
+            note_id = self.add(tx, me, draft, self.gate.check(tx.session, me, draft.products))
             return _answer(tx, note_id, refs[me], chips)
 
         return self.db.write(once(actor, key, "notes.create", draft.model_dump(), write))
@@ -72,14 +71,13 @@ class NoteService(NoteLists):
     def submit(self, actor: Actor, note_id: str, key: str | None = None) -> Answer:
         """Hand a draft in for review; the product gate is asked again. Raises `note.not_a_draft`, `note.empty`."""
         note, newest = self._own(actor, note_id)
-        clearance = self.gate.clear(note.author_id, newest.skus, kept=newest.skus)
         refs, chips = self._company([note.author_id], newest.skus)
 
         def write(tx: Write) -> dict[str, Any]:
             locked, version = self._lock(tx, note_id)
-            if list(version.skus) != list(clearance.sku_ids):
+            if list(version.skus) != list(newest.skus):
                 raise Conflict("note.changed", "The note was changed meanwhile.", version=locked.latest)
-            clearance.require()
+            self.gate.check(tx.session, note.author_id, version.skus, kept=version.skus)
             review.submit(tx, locked, version)
             return _answer(tx, note_id, refs[note.author_id], chips)
 
@@ -101,14 +99,12 @@ class NoteService(NoteLists):
                 "note.no_change", "Name what shall change.", [FieldError("body", "field.missing", "is empty")]
             )
         note, newest = self._own(actor, note_id)
-        skus = patch.products if "products" in patch.changes else newest.skus
-        clearance = self.gate.clear(note.author_id, skus, kept=newest.skus)
 
         def write(tx: Write) -> None:
             locked, version = self._lock(tx, note_id)
             if locked.latest != newest.n or if_match not in (None, str(locked.latest)):
                 raise review.changed(locked)
-            review.revise(tx, locked, _changed(tx, note.author_id, version, patch, clearance))
+            review.revise(tx, locked, self._changed(tx, note.author_id, version, patch))
 
         try:
             self.db.write(write)
@@ -241,22 +237,25 @@ class NoteService(NoteLists):
     def restore_comment(self, tx: Write, comment_id: str) -> bool:
         return self.book.restore(tx, comment_id)
 
-    def _refusal(self, version: NoteVersion, author_id: str) -> AppError | None:
-        # Asked on a reading session of its own: it sees what is committed, which is what the rule speaks of.
-        return self.gate.clear(author_id, version.skus, kept=version.skus).refusal
+    def _changed(self, tx: Write, author_id: str, old: NoteVersion, patch: NotePatch) -> Content:
+        """The old version's content with the patch's changes, behind the gate."""
+        named = patch.changes
+        skus = patch.products if "products" in named else old.skus
+        return Content(
+            title=patch.title if "title" in named else old.title,
+            text=patch.text if "text" in named else old.text,
+            topics=patch.topics if "topics" in named else old.topics,
+            pictures=pictures(tx.session, author_id, patch.images) if "images" in named else old.pictures,
+            skus=list(skus),
+            disclosure=self.gate.check(tx.session, author_id, skus, kept=old.skus),
+        )
 
-
-def _changed(tx: Write, author_id: str, old: NoteVersion, patch: NotePatch, clearance: Clearance) -> Content:
-    """The old version's content with the patch's changes, behind the gate."""
-    named = patch.changes
-    return Content(
-        title=patch.title if "title" in named else old.title,
-        text=patch.text if "text" in named else old.text,
-        topics=patch.topics if "topics" in named else old.topics,
-        pictures=pictures(tx.session, author_id, patch.images) if "images" in named else old.pictures,
-        skus=list(clearance.sku_ids),
-        disclosure=clearance.require(),
-    )
+    def _refusal(self, tx: Write, version: NoteVersion, author_id: str) -> AppError | None:
+        try:
+            self.gate.check(tx.session, author_id, version.skus, kept=version.skus)
+        except AppError as refused:
+            return refused
+        return None
 
 
 def _answer(tx: Write, note_id: str, author: AccountRef, chips: dict[str, ProductChip]) -> dict[str, Any]:

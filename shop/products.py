@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy.orm import Session
 
 from accounts import AccountService
 from kernel import cursors
@@ -268,9 +269,10 @@ class ProductService:
             if row.status == "listed"
         }
 
-    def merchants(self, sku_ids: Sequence[str]) -> dict[str, str]:
-        """Whose listing each listed SKU is; unknown and hidden ones are left out."""
-        return {row.id: row.merchant_id for row in self._rows(SKUS, _sku.id, sku_ids) if row.status == "listed"}
+    def merchants(self, session: Session, sku_ids: Sequence[str]) -> dict[str, str]:
+        """Whose listing each listed SKU is, as the write or read under way sees it; unknown and hidden ones are left out."""
+        rows = _read(session, SKUS, _sku.id, sku_ids)
+        return {row.id: row.merchant_id for row in rows if row.status == "listed"}
 
     def sku_ids(self, product_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The SKUs of products, in their order."""
@@ -310,11 +312,12 @@ class ProductService:
 
     def _rows(self, query: Select[Any], column: Any, ids: Iterable[str]) -> Rows:
         with self.db.read() as session:
-            return [
-                row
-                for chunk in in_chunks([*dict.fromkeys(ids)])
-                for row in session.execute(query.where(column.in_(chunk)))
-            ]
+            return _read(session, query, column, ids)
+
+
+def _read(session: Session, query: Select[Any], column: Any, ids: Iterable[str]) -> Rows:
+    chunks = in_chunks([*dict.fromkeys(ids)])
+    return [row for chunk in chunks for row in session.execute(query.where(column.in_(chunk)))]
 
 
 def _edit(tx: Write, table: Any, id: str, if_match: str, values: dict[str, Any]) -> None:

@@ -56,6 +56,10 @@ class House:
         account_id, token = self.engines.db.write(write)
         return Client(self, {"Authorization": f"Bearer {token}"}, account_id)
 
+    def approved(self, account_id: str) -> bool:
+        with self.engines.db.read() as session:
+            return self.services.applications.approved(session, account_id)
+
     def add_followers(self, account_id: str, count: int) -> None:
         """That many fresh accounts follow this one."""
         accounts = self.services.accounts

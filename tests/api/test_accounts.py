@@ -90,7 +90,7 @@ def test_nobody_decides_on_their_own_application(house: House) -> None:
     made = moderator.post("creator-applications", {}).json
     refused = moderator.post(f"creator-applications/{made['id']}/decision", {"verdict": "approve"})
     assert problem(refused) == (403, "creator.own_application")
-    assert not house.services.applications.approved(moderator.id)
+    assert not house.approved(moderator.id)
 
 
 def test_two_applications_at_once_are_one(any_house: House) -> None:
@@ -144,7 +144,7 @@ def test_an_approved_application_is_withdrawn_with_its_role_and_an_audit_entry(a
     assert answer.json["withdrawn_at"] is not None
     assert "creator" not in creator.get("me").json["roles"]
     assert creator.get("me/creator-application").json["status"] == "withdrawn"
-    assert not any_house.services.applications.approved(creator.id)
+    assert not any_house.approved(creator.id)
     (entry,) = [line for line in admin.get("audit").json["items"] if line["what"] == "creator_application.withdrawn"]
     assert (entry["actor_id"], entry["target_id"]) == (admin.id, creator.id)
     again = admin.post(f"creator-applications/{application}/withdraw", {"reason": "by request"}, key="w1")

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from kernel.db import Write
+from kernel.errors import Forbidden
+from kernel.ids import new_id
 from notes.models import Note
 from tests.house import House, problem
 from tests.writing import (
@@ -390,6 +393,22 @@ class NothingListed:
 
     def merchants(self, sku_ids: Any) -> dict[str, str]:
         return {}
+
+
+def test_the_gate_sees_what_the_write_that_asks_it_has_done(any_house: House) -> None:
+    creator = any_house.as_("creator")
+    open_gate(any_house, creator.id)
+    sku, services = list_product(any_house, any_house.as_("shop", "merchant").id), any_house.services
+
+    def struck(tx: Write) -> None:
+        assert services.gate.check(tx.session, creator.id, [sku]) == "product"
+        services.strikes.give(tx, creator.id, new_id("act", tx.now))
+        services.gate.check(tx.session, creator.id, [sku])
+
+    with pytest.raises(Forbidden) as refused:
+        any_house.engines.db.write(struck)
+    assert refused.value.code == "creator.active_strike"
+    assert services.strikes.active_strikes(creator.id) == 0
 
 
 def test_a_merchant_attaches_its_own_listing_without_the_follower_rule(house: House) -> None:

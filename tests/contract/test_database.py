@@ -204,6 +204,36 @@ def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(any_hou
     assert handles(any_house) == {"handle2"}
 
 
+def test_a_read_inside_a_write_is_refused_and_undoes_it(any_house: House) -> None:
+    """It would wait for a second connection while it holds one, and miss what the write did."""
+    db = any_house.engines.db
+
+    def write(tx: Write) -> None:
+        add(1)(tx)
+        with db.read() as session:
+            session.scalar(select(Account.id))
+
+    with pytest.raises(RuntimeError, match="inside a write"):
+        db.write(write)
+    assert handles(any_house) == set()
+
+
+def test_what_follows_within_a_write_may_not_read_beside_it(any_house: House) -> None:
+    react(any_house, Reaction(within=[lambda tx, fact: handles(any_house) and None]))
+    with pytest.raises(RuntimeError, match="inside a write"):
+        any_house.engines.db.write(lambda tx: tx.record(Happened("x")))
+
+
+def test_a_read_before_and_after_a_write_is_none_inside_it(any_house: House) -> None:
+    db = any_house.engines.db
+    heard: list[set[str]] = []
+    react(any_house, Reaction(now=[lambda fact: heard.append(handles(any_house))]))
+    with db.read() as session:
+        assert session.scalar(select(Account.id)) is None
+        db.write(lambda tx: (add(1)(tx), tx.record(Happened("x"))))
+    assert heard == [{"handle1"}]
+
+
 def test_a_write_after_a_commit_is_no_nested_one(any_house: House) -> None:
     db = any_house.engines.db
     react(any_house, Reaction(now=[lambda fact: db.write(add(2)) and None]))

@@ -232,7 +232,8 @@ def test_five_creators_are_past_the_gate_and_one_is_a_follower_short(demo: Loade
     for handle in APPROVED_CREATORS:
         actor = demo.actor(handle)
         assert actor.has("creator")
-        assert services.applications.approved(actor.require_account())
+        with services.worker.db.read() as session:
+            assert services.applications.approved(session, actor.require_account())
     short = demo.actor(CREATOR_AT_GATE)
     assert services.accounts.profile(short, short.require_account()).followers == GATE
     assert not short.has("creator")

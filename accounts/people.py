@@ -1,0 +1,175 @@
+"""People: who there is, in which roles, and how others see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from accounts import models
+from accounts.facts import AccountRegistered
+from accounts.schemas import AccountRef, Me, Profile
+from kernel.actor import Actor
+from kernel.clock import rfc3339
+from kernel.db import Database, Write, in_chunks, insert_ignore
+from kernel.errors import Conflict, FieldError, NotFound
+from kernel.ids import new_id
+
+
+class People:
+    """Accounts as rows. Who stands how to whom is in `Relations`, who is logged in in `AccountService`."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.live_hosts: Callable[[Sequence[str]], set[str]] = lambda ids: set()
+
+    # -- inside somebody else's write -----------------------------------------------------------------------------
+
+    def add(
+        self,
+        tx: Write,
+        handle: str,
+        name: str,
+        *,
+        bio: str = "",
+        avatar: str | None = None,
+        password_hash: str | None = None,
+        roles: Iterable[str] = (),
+        synthetic: bool = False,
+    ) -> str:
+        """Write an account inside a larger write; its id. Without a password nobody can log in as it."""
+        account_id = new_id("acct", tx.now)
+        row = {
+            "id": account_id,
+            "handle": handle,
+            "name": name,
+            "bio": bio,
+            "avatar": avatar,
+            "password_hash": password_hash,
+            "status": "active",
+            "synthetic": synthetic,
+            "followers": 0,
+            "following": 0,
+            "created_at": tx.now,
+        }
+        if not insert_ignore(tx.session, models.Account.__table__, row):
+            error = FieldError("handle", "account.handle_taken", "somebody has this handle")
+            raise Conflict("account.handle_taken", "Somebody has this handle.", [error])
+        for role in {"viewer", *roles}:
+            tx.session.add(models.AccountRole(account_id=account_id, role=role))
+        tx.record(AccountRegistered(account_id))
+        return account_id
+
+    def add_role(self, tx: Write, account_id: str, role: str) -> None:
+        insert_ignore(tx.session, models.AccountRole.__table__, {"account_id": account_id, "role": role})
+
+    def drop_role(self, tx: Write, account_id: str, role: str) -> None:
+        """Take a role away inside a larger write; not having it is no error."""
+        table = models.AccountRole
+        tx.session.execute(delete(table).where(table.account_id == account_id, table.role == role))
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def actor(self, account_id: str) -> Actor:
+        """The account as an actor, for jobs and the command line."""
+        with self.db.read() as session:
+            account = self._get(session, account_id)
+            roles = session.scalars(select(models.AccountRole.role).where(models.AccountRole.account_id == account_id))
+            return Actor(account_id, None, frozenset(roles), account.synthetic)
+
+    def refs(self, ids: Iterable[str]) -> dict[str, AccountRef]:
+        """Cards of many accounts, by id; unknown ids are left out."""
+        wanted = list(dict.fromkeys(ids))
+        with self.db.read() as session:
+            rows = [
+                row
+                for chunk in in_chunks(wanted)
+                for row in session.scalars(select(models.Account).where(models.Account.id.in_(chunk)))
+            ]
+        live = self.live_hosts(wanted)
+        return {row.id: ref_of(row, row.id in live) for row in rows}
+
+    def profile(self, viewer: Actor, account_id: str) -> Profile:
+        """An account as `viewer` sees it; absent when either blocked the other (except one's own block)."""
+        with self.db.read() as session:
+            account = self._get(session, account_id)
+            if account.status == "removed" or (viewer.account_id and blocks(session, account_id, viewer.account_id)):
+                raise absent()
+            return Profile(**self._profile_fields(session, viewer, account))
+
+    def me(self, actor: Actor) -> Me:
+        """The caller's own account."""
+        account_id = actor.require_account()
+        with self.db.read() as session:
+            account = self._get(session, account_id)
+            return Me(**self._profile_fields(session, actor, account), synthetic=account.synthetic)
+
+    def find_by_handle(self, handle: str) -> str | None:
+        """The id of the account with this handle."""
+        with self.db.read() as session:
+            return session.scalar(select(models.Account.id).where(models.Account.handle == handle.lower()))
+
+    def synthetic_ids(self, persons: Iterable[str]) -> set[str]:
+        """Which of these accounts and devices are not persons in the headline figures."""
+        found: set[str] = set()
+        with self.db.read() as session:
+            for chunk in in_chunks(list(persons)):
+                found.update(
+                    session.scalars(
+                        select(models.Account.id).where(models.Account.id.in_(chunk), models.Account.synthetic)
+                    )
+                )
+                found.update(
+                    session.scalars(
+                        select(models.Device.id).where(models.Device.id.in_(chunk), models.Device.synthetic)
+                    )
+                )
+        return found
+
+    def _profile_fields(self, session: Session, viewer: Actor, account: models.Account) -> dict[str, Any]:
+        roles = session.scalars(
+            select(models.AccountRole.role).where(models.AccountRole.account_id == account.id)
+        ).all()
+        mine = viewer.account_id
+        return {
+            **ref_of(account, account.id in self.live_hosts([account.id])).model_dump(),
+            "bio": account.bio,
+            "followers": account.followers,
+            "following": account.following,
+            "roles": sorted(roles),
+            "created_at": rfc3339(account.created_at),
+            "followed_by_me": bool(mine and session.get(models.Follow, (mine, account.id))),
+            "blocked_by_me": bool(mine and session.get(models.Block, (mine, account.id))),
+        }
+
+    def _get(self, session: Session, account_id: str) -> models.Account:
+        account = session.get(models.Account, account_id)
+        if account is None:
+            raise absent()
+        return account
+
+    def hidden_authors(self, ids: Sequence[str]) -> set[str]:
+        """Which of these accounts are suspended or removed, so that what they publish is not shown."""
+        with self.db.read() as session:
+            account = models.Account
+            return {
+                found
+                for chunk in in_chunks(ids)
+                for found in session.scalars(
+                    select(account.id).where(account.id.in_(chunk), account.status != "active")
+                )
+            }
+
+
+def ref_of(account: models.Account, live: bool = False) -> AccountRef:
+    return AccountRef(id=account.id, handle=account.handle, name=account.name, avatar=account.avatar, is_live=live)
+
+
+def blocks(session: Session, blocker_id: str, blocked_id: str) -> bool:
+    return session.get(models.Block, (blocker_id, blocked_id)) is not None
+
+
+def absent() -> NotFound:
+    return NotFound("account.not_found", "There is no such account.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from demo.content import Room
 from demo.writer import Writer
 from kernel.idempotency import new_key
-from kernel.ports import Stream
+from kernel.ports import Ingest, Stream
 from live import RoomIn
 
 ROOM = "live room"
@@ -23,9 +23,12 @@ class NoStream:
         self._folder = folder
         self._on: dict[str, datetime] = {}
 
-    def start(self, stream_id: str, source: str = "test") -> Stream:
+    def start(self, stream_id: str, source: str | Ingest = "test") -> Stream:
         began = self._on.setdefault(stream_id, datetime.now().astimezone())
         return Stream(stream_id, self._folder / stream_id, began)
+
+    def receiving(self, stream_id: str) -> bool:
+        return False
 
     def stop(self, stream_id: str) -> None:
         self._on.pop(stream_id, None)

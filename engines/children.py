@@ -121,7 +121,7 @@ class Kept:
     """A child that is started again when it dies, at most `restarts` times within `within` seconds, then given up.
 
     `start` makes the child, `ended(gave_up)` is called when it ended by itself with 0 or was given up. One that is
-    `lasting` is started again after a 0, too, which does not count as a death.
+    `lasting` is started again after a 0, too, and never given up: the more it dies, the longer it waits (5 s at most).
     """
 
     def __init__(
@@ -135,8 +135,8 @@ class Kept:
         lasting: bool = False,
     ) -> None:
         self._name, self._start, self._ended = name, start, ended
-        self._within, self._lasting = within, lasting
-        self._deaths: deque[float] = deque(maxlen=restarts + 1)
+        self._restarts, self._within, self._lasting = restarts, within, lasting
+        self._deaths: deque[float] = deque()
         self._stopping = threading.Event()
         self._turn = threading.Lock()
         self.child = start()
@@ -175,13 +175,17 @@ class Kept:
         self._ended(code != 0)
 
     def _goes_on(self, code: int | None) -> bool:
-        return self._lasting if code == 0 else not self._spent()
+        if code == 0:
+            return self._lasting
+        return not self._spent() or self._lasting
 
     def _spent(self) -> bool:
         """Count a death: True when there were more than allowed within the time."""
         now = time.monotonic()
         self._deaths.append(now)
-        return len(self._deaths) == self._deaths.maxlen and now - self._deaths[0] < self._within
+        while now - self._deaths[0] >= self._within:
+            self._deaths.popleft()
+        return len(self._deaths) > self._restarts
 
     def _again(self) -> bool:
         with self._turn:

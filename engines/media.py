@@ -13,32 +13,33 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import imageio_ffmpeg
 
 from engines import hls, testpicture
 from engines.children import Child, Kept, spawn
+from engines.ingest import in_url
 from kernel.errors import Invalid
-from kernel.ports import Clock, Stream
+from kernel.ports import Clock, Ingest, Stream
 
 log = logging.getLogger(__name__)
 
 PLAYLIST, POSTER = "index.m3u8", "poster.jpg"
 STREAM_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 SERVED = re.compile(r"index\.m3u8|poster\.jpg|seg-\d{1,18}\.ts")
-INGEST = "srt"
 POSTER_SECONDS = 10.0
+FIT = "scale='2*trunc(min(720,iw)/2)':-2,fps=25"
 FLAGS = "delete_segments+program_date_time+independent_segments+temp_file+omit_endlist"
 
 
 @dataclass
 class _Broadcast:
-    """`begins` is the number of its first segment."""
+    """`begins` is the number of its first segment, `resumes` of the first that the present child writes."""
 
     stream: Stream
-    source: str
+    source: str | Ingest
     begins: int = 0
+    resumes: int = 0
     keeper: Kept | None = None
 
 
@@ -48,6 +49,7 @@ class FfmpegMedia:
     A stream whose server was killed is taken up again where its playlist stops, with a discontinuity; one that was
     ended begins anew. Segment numbers never come back, so no cache serves an old one. An ffmpeg that dies is started
     again `restarts` times a minute at most; after that, and when a file has played to its end, the playlist is closed.
+    One that waits for an encoder is never given up: lines break, and it is the room that says when it is over.
     """
 
     def __init__(
@@ -60,11 +62,11 @@ class FfmpegMedia:
         self._turn = threading.Lock()
         self._program = imageio_ffmpeg.get_ffmpeg_exe()
 
-    def start(self, stream_id: str, source: str = "test") -> Stream:
+    def start(self, stream_id: str, source: str | Ingest = "test") -> Stream:
         """Begin or take up a broadcast; one that runs is left as it is. The playlist follows a moment later: `ready`.
 
-        `source` is `test`, a file's absolute path, or `srt://HOST:PORT?mode=listener&passphrase=KEY`, where a camera
-        that knows the key may come and go: the operator's word, never a viewer's. Raises `Invalid`.
+        `source` is `test`, a file's absolute path (the operator's word, never a viewer's), or where to listen for an
+        encoder, which may come and go. Raises `Invalid`.
         """
         folder = self._stream_folder(stream_id)
         _check_source(source)
@@ -88,6 +90,13 @@ class FfmpegMedia:
     def running(self, stream_id: str) -> bool:
         broadcast = self._broadcasts.get(stream_id)
         return bool(broadcast and broadcast.keeper and broadcast.keeper.running)
+
+    def receiving(self, stream_id: str) -> bool:
+        broadcast = self._broadcasts.get(stream_id)
+        if broadcast is None or broadcast.keeper is None or not broadcast.keeper.child.running:
+            return False
+        playlist = hls.read(broadcast.stream.folder / PLAYLIST)
+        return bool(playlist and not playlist.ended and playlist.next_sequence > broadcast.resumes)
 
     def children(self) -> dict[str, int]:
         """The process behind each stream that runs."""
@@ -115,7 +124,7 @@ class FfmpegMedia:
         return path if path.is_file() else None
 
     def media_at(self, stream_id: str) -> datetime | None:
-        if not self.running(stream_id):
+        if not self.receiving(stream_id):
             return None
         playlist = hls.read(self._stream_folder(stream_id) / PLAYLIST)
         return playlist.edge if playlist else None
@@ -149,13 +158,12 @@ class FfmpegMedia:
     def _keep(self, broadcast: _Broadcast) -> Kept:
         folder = broadcast.stream.folder
         name = f"ffmpeg-{broadcast.stream.id}"
-        lasting = urlsplit(broadcast.source).scheme == INGEST
         return Kept(
             name,
             lambda: self._spawn(broadcast),
             lambda _: self._ended(folder),
             restarts=self._restarts,
-            lasting=lasting,
+            lasting=isinstance(broadcast.source, Ingest),
         )
 
     def _ended(self, folder: Path) -> None:
@@ -167,20 +175,20 @@ class FfmpegMedia:
         resumed = before is not None and not before.ended and all((folder / name).is_file() for name in before.segments)
         known = before.next_sequence if before else 0
         begins = known if resumed else max(int(self._clock.now().timestamp()), known)
-        broadcast.begins = broadcast.begins or begins
+        broadcast.begins, broadcast.resumes = broadcast.begins or begins, begins
         _sweep(folder, before.segments if before and resumed else ())
         command = [self._program, *_words("-hide_banner -nostdin -y -loglevel warning")]
         command += self._input(broadcast.source)
         command += self._output(before.sequence if before and resumed else begins, resumed)
         return spawn(command, output=folder / "ffmpeg.log", cwd=folder, env={**os.environ, "TZ": "UTC"})
 
-    def _input(self, source: str) -> list[str]:
+    def _input(self, source: str | Ingest) -> list[str]:
+        if isinstance(source, Ingest):
+            return [*_listen(source), *_words("-map 0:v:0 -map 0:a:0?"), "-vf", FIT]
         if source == "test":
             testpicture.draw(self._folder)
             return [*_words("-filter_threads 1 -re -f lavfi -i"), testpicture.graph(), *_words("-map 0:v -map 0:a")]
-        pace = ["-re"] if _is_file(source) else []
-        fit = "scale='2*trunc(min(720,iw)/2)':-2,fps=25"
-        return [*pace, "-i", source, "-map", "0:v:0", "-map", "0:a:0?", "-vf", fit]
+        return ["-re", "-i", source, *_words("-map 0:v:0 -map 0:a:0?"), "-vf", FIT]
 
     def _output(self, number: int, resumed: bool) -> list[str]:
         """H.264 and AAC every browser plays; each segment begins with a key frame; names and list as in `SERVED`.
@@ -213,9 +221,18 @@ def _words(line: str) -> list[str]:
     return line.split()
 
 
-def _check_source(source: str) -> None:
-    if source != "test" and not _is_file(source) and urlsplit(source).scheme != INGEST:
-        raise Invalid("stream.source", "A stream comes from test, a file, or srt://.")
+def _listen(ingest: Ingest) -> list[str]:
+    """The passphrase is an option of its own, because ffmpeg prints URLs into its log.
+
+    The format is named: a sender must not have ffmpeg guess a playlist and open what that names.
+    """
+    url = f"srt://{in_url(ingest.host)}:{ingest.port}"
+    return ["-mode", "listener", "-passphrase", ingest.passphrase, "-f", "mpegts", "-i", url]
+
+
+def _check_source(source: str | Ingest) -> None:
+    if isinstance(source, str) and source != "test" and not _is_file(source):
+        raise Invalid("stream.source", "A stream comes from test, a file, or an encoder.")
 
 
 def _is_file(source: str) -> bool:

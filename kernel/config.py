@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from kernel.errors import SettingError
 
 PREFIX = "OFFSHELF_"
+ANY = ("0.0.0.0", "::")
 
 
 class Settings(BaseModel):
@@ -50,6 +52,17 @@ class Settings(BaseModel):
     ] = "INFO"
     rate_limits: Annotated[bool, Field(description="true or false: limits per person and time")] = True
 
+    ingest_host: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9.:-]+$",
+            description="address on which encoders may call; 0.0.0.0 or :: for any, under the name in OFFSHELF_PUBLIC_URL",
+        ),
+    ] = "127.0.0.1"
+    ingest_ports: Annotated[
+        str, Field(description="FIRST-LAST: UDP ports for encoders, one per room, from 1024 to 65535")
+    ] = "9200-9299"
+
     @field_validator("data")
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
@@ -72,6 +85,30 @@ class Settings(BaseModel):
             raise ValueError("shorter than 32 characters")
         return secret
 
+    @field_validator("ingest_host")
+    @classmethod
+    def _says_where(cls, host: str, info: ValidationInfo) -> str:
+        if host in ANY and not urlsplit(info.data.get("public_url", "")).hostname:
+            raise ValueError("encoders cannot call a wildcard")
+        return host
+
+    @field_validator("ingest_ports")
+    @classmethod
+    def _a_range(cls, ports: str) -> str:
+        if not _range(ports) or not 1024 <= _range(ports)[0] <= _range(ports)[-1] <= 65535:
+            raise ValueError("not a range of ports")
+        return ports
+
+    @property
+    def ingest_range(self) -> range:
+        """The ports on which encoders may call."""
+        return _range(self.ingest_ports)
+
+    @property
+    def ingest_name(self) -> str:
+        """What encoders are told to call."""
+        return urlsplit(self.public_url).hostname or "" if self.ingest_host in ANY else self.ingest_host
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
@@ -79,6 +116,11 @@ class Settings(BaseModel):
     @property
     def sql_url(self) -> str:
         return self.database_url or f"sqlite:///{self.data.absolute() / 'offshelf.db'}"
+
+
+def _range(ports: str) -> range:
+    first, _, last = ports.partition("-")
+    return range(int(first), int(last) + 1) if first.isdecimal() and last.isdecimal() else range(0)
 
 
 def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:

@@ -6,7 +6,7 @@ passes the same contract suite (`tests/contract/`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -201,11 +201,40 @@ class Stream:
     started_at: datetime
 
 
+@dataclass(frozen=True)
+class Ingest:
+    """Where an encoder (OBS, a phone) sends its picture by SRT; who does not know `passphrase` is refused."""
+
+    host: str
+    port: int
+    passphrase: str = field(repr=False)
+
+
+class IngestPorts(Protocol):
+    """The ports on which encoders may call."""
+
+    def free(self, taken: Collection[int]) -> int | None:
+        """A port that is not `taken` and on which nobody listens, or None."""
+        ...
+
+    def listen(self, port: int, passphrase: str) -> Ingest:
+        """The source that makes a media server wait there."""
+        ...
+
+    def url(self, port: int) -> str:
+        """Where an encoder calls, without the passphrase."""
+        ...
+
+
 class MediaServer(Protocol):
     """Takes a stream in and writes HLS (segments with EXT-X-PROGRAM-DATE-TIME) for players."""
 
-    def start(self, stream_id: str, source: str = "test") -> Stream:
-        """Begin a broadcast; idempotent. `source` is `test` (a picture with a clock, and sound) or an ffmpeg input."""
+    def start(self, stream_id: str, source: str | Ingest = "test") -> Stream:
+        """Begin a broadcast; idempotent. `source` is `test` (a picture with a clock, and sound), a file, or an encoder."""
+        ...
+
+    def receiving(self, stream_id: str) -> bool:
+        """Whether a picture comes in now and has reached the playlist."""
         ...
 
     def stop(self, stream_id: str) -> None:
@@ -217,7 +246,7 @@ class MediaServer(Protocol):
         ...
 
     def media_at(self, stream_id: str) -> datetime | None:
-        """The programme time at the live edge, or None when the stream does not run."""
+        """The programme time at the live edge, or None when no picture comes in."""
         ...
 
     def close(self) -> None: ...

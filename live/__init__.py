@@ -19,6 +19,7 @@ from live.facts import (
     ViewerReleased,
     ViewerRestricted,
 )
+from live.ingest import RoomIngest
 from live.jobs import LiveJobs
 from live.log import RoomLog
 from live.presence import Presence
@@ -49,6 +50,7 @@ __all__ = [
     "RoomEventQueued",
     "RoomHidden",
     "RoomIn",
+    "RoomIngest",
     "RoomLog",
     "RoomOut",
     "RoomRestored",

@@ -18,7 +18,7 @@ from kernel.errors import Forbidden, NotFound
 from live.log import RoomLog
 from live.models import Room
 from live.presence import Presence
-from live.schemas import Cover, EventsOut, RoomCard, RoomOut
+from live.schemas import Cover, EventsOut, RoomCard, RoomOut, StreamChoice
 from live.selling import Selling
 from live.visibility import listed, visible
 
@@ -65,6 +65,7 @@ class RoomDirectory:
             shelf=skus,
             pinned=room.pinned_sku,
             slow=room.slow,
+            stream=StreamChoice(kind=room.stream),  # type: ignore[arg-type]
             playlist=playlist(room),
             ended_at=_when(room.ended_at),
             created_at=rfc3339(room.created_at),
@@ -185,7 +186,7 @@ class RoomDirectory:
         return RoomCard(
             id=room.id,
             title=room.title,
-            cover=_cover(room) if live else None,
+            cover=_cover(room) if live and room.receiving else None,
             host=host,
             viewers=self.presence.viewers(room.id) if live else 0,
             commercial=live and sells,

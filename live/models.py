@@ -5,17 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, update
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, false, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Instant, Json, Write
 
+TEST_PICTURE, SRT = "test_picture", "srt"
 _ID = String(48)
 _COUNTER = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Room(Base):
-    """A creator's room. `status` is created, live or ended; an ended room can be started again, as a new session."""
+    """A creator's room. `status` is created, live or ended; an ended room can be started again, as a new session.
+
+    `stream` is what a broadcast shows, the test picture or what the host sends; `receiving` is false while none comes.
+    """
 
     __tablename__ = "rooms"
     __table_args__ = (
@@ -29,6 +33,8 @@ class Room(Base):
     status: Mapped[str] = mapped_column(String(16), default="created")
     hidden: Mapped[bool] = mapped_column(default=False)
     cut: Mapped[bool] = mapped_column(default=False)
+    stream: Mapped[str] = mapped_column(String(16), default=TEST_PICTURE, server_default=TEST_PICTURE)
+    receiving: Mapped[bool] = mapped_column(default=False, server_default=false())
     session_id: Mapped[str | None] = mapped_column(_ID)
     pinned_sku: Mapped[str | None] = mapped_column(_ID)
     slow: Mapped[int] = mapped_column(default=0)
@@ -48,6 +54,16 @@ class RoomSession(Base):
     started_at: Mapped[datetime] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     swept_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class IngestRow(Base):
+    """Where the encoder of a room calls while it is on air; the row goes with the broadcast."""
+
+    __tablename__ = "room_ingests"
+
+    room_id: Mapped[str] = mapped_column(_ID, ForeignKey("rooms.id"), primary_key=True)
+    port: Mapped[int] = mapped_column(unique=True)
+    passphrase: Mapped[str] = mapped_column(String(80))
 
 
 class ShelfItem(Base):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, send_file
 
 from kernel.actor import Actor
-from kernel.errors import Conflict
+from kernel.errors import Conflict, Forbidden
 from kernel.http import Rate, blueprint, endpoint, find
 from kernel.idempotency import Answer
 from live.chat import ChatService
 from live.desk import RoomDesk
 from live.directory import RoomDirectory
+from live.ingest import RoomIngest
 from live.schemas import (
     ChatIn,
     ChatPage,
@@ -18,6 +19,7 @@ from live.schemas import (
     CutIn,
     EventsOut,
     EventsQuery,
+    IngestOut,
     NoticeIn,
     PinIn,
     RestrictionIn,
@@ -27,6 +29,7 @@ from live.schemas import (
     RoomsQuery,
     ShelfIn,
     SlowIn,
+    StreamChoice,
 )
 from live.service import RoomService
 from live.shelf import RoomShelf
@@ -79,6 +82,20 @@ def end(actor: Actor, room_id: str, key: str) -> Answer:
 def shelf(actor: Actor, room_id: str, body: ShelfIn) -> RoomOut:
     """Replace the shelf."""
     return find(RoomShelf).replace(actor, room_id, body.skus)
+
+
+@routes.put("/rooms/<id:room_id>/stream")
+@endpoint(body=StreamChoice, returns=RoomOut, refuses=(Conflict,))
+def stream(actor: Actor, room_id: str, body: StreamChoice) -> RoomOut:
+    """Choose what the next broadcast shows."""
+    return find(RoomStreams).choose(actor, room_id, body)
+
+
+@routes.get("/rooms/<id:room_id>/ingest")
+@endpoint(returns=IngestOut, refuses=(Forbidden,))
+def ingest(actor: Actor, room_id: str) -> IngestOut:
+    """Where the host's encoder sends the picture, and whether it comes: for the host alone."""
+    return find(RoomIngest).show(actor, room_id)
 
 
 @routes.put("/rooms/<id:room_id>/pin")

@@ -18,9 +18,25 @@ ChatText = Annotated[Line, StringConstraints(max_length=200)]
 # -- rooms ------------------------------------------------------------------------------------------------------------
 
 
+class StreamChoice(Schema):
+    """`test_picture`: a picture with a clock; `srt`: what the host's encoder sends."""
+
+    kind: Literal["test_picture", "srt"]
+
+
 class RoomIn(Schema):
     title: Annotated[Line, StringConstraints(max_length=120)]
     shelf: Annotated[list[Id], Field(max_length=50)] = []
+    stream: StreamChoice = StreamChoice(kind="test_picture")
+
+
+class IngestOut(Schema):
+    """For the host's eyes. `full_url` is `url` and `passphrase` in one line, for encoders that take only that."""
+
+    url: str
+    passphrase: str
+    full_url: str
+    state: Literal["waiting", "receiving"]
 
 
 class ShelfIn(Schema):
@@ -98,12 +114,16 @@ class RoomPage(Schema):
 
 
 class RoomOut(RoomCard):
-    """`state` is the state after event `seq`; `playlist` is null unless the room is live."""
+    """`state` is the state after event `seq`; `playlist` is null unless the room is live.
+
+    While `state.stream` is `waiting`, no picture comes in, and the playlist may not be there yet.
+    """
 
     status: Literal["created", "live", "ended"]
     shelf: list[str]
     pinned: str | None
     slow: int
+    stream: StreamChoice
     playlist: str | None
     ended_at: str | None
     created_at: str

@@ -14,8 +14,9 @@ from kernel.idempotency import Answer, once
 from kernel.ids import new_id
 from live.directory import RoomDirectory
 from live.facts import RoomCreated, RoomEnded, RoomStarted
+from live.ingest import release_within
 from live.log import RoomLog
-from live.models import Room, RoomSession, change_room
+from live.models import SRT, TEST_PICTURE, Room, RoomSession, change_room
 from live.schemas import RoomIn
 from live.selling import Selling
 from live.streams import RoomStreams
@@ -42,35 +43,36 @@ class RoomService:
 
         def write(tx: Write) -> dict[str, Any]:
             own = self.selling.clear(tx.session, host_id, form.shelf)
-            room_id = self.add(tx, host_id, form.title)
+            room_id = self.add(tx, host_id, form.title, form.stream.kind)
             self.selling.fill(tx, room_id, form.shelf, own)
             return {"room": room_id}
 
         return self._present(actor, self.db.write(once(actor, key, "rooms.create", form.model_dump(), write)))
 
-    def add(self, tx: Write, host_id: str, title: str) -> str:
+    def add(self, tx: Write, host_id: str, title: str, stream: str = TEST_PICTURE) -> str:
         """Write a room inside a larger write; its id."""
         room_id = new_id("room", tx.now)
-        tx.session.add(Room(id=room_id, host_id=host_id, title=title, created_at=tx.now))
+        tx.session.add(Room(id=room_id, host_id=host_id, title=title, stream=stream, created_at=tx.now))
         tx.session.flush()
         self.log.open(tx, room_id)
         tx.record(RoomCreated(room_id, host_id))
         return room_id
 
     def start(self, actor: Actor, room_id: str, key: str | None = None) -> Answer:
-        """Go on air: the stream first, then the commit that says so. `room.already_live`, `room.hidden`."""
+        """Go on air: the stream first, then the commit that says so. `room.already_live`, `room.hidden`, `room.stream_changed`."""
         room = self.directory.hosted(actor, room_id)
         skus = self.selling.skus(room_id)
         with self.db.read() as session:  # no stream for who would be refused
             own = self.selling.clear(session, room.host_id, skus)
         items, disclosure = self.selling.offer(room.host_id, skus, bool(own))
-        self.streams.begin(room_id)
+        self.streams.begin(room)
 
         def write(tx: Write) -> dict[str, Any]:
             self.selling.clear(tx.session, room.host_id, skus)
-            session_id = self._go_live(tx, room_id)
+            session_id = self._go_live(tx, room)
             shelf = self.selling.with_stock(tx, items)
-            about = {"session": session_id, "title": room.title, "slow": room.slow}
+            stream = "waiting" if room.stream == SRT else "receiving"
+            about = {"session": session_id, "title": room.title, "slow": room.slow, "stream": stream}
             self.log.append(
                 tx, room_id, session_id, "room.started", {**about, "shelf": shelf, "disclosure": disclosure}
             )
@@ -108,17 +110,18 @@ class RoomService:
         if not change_room(tx, *live, status="ended", ended_at=tx.now, pinned_sku=None, cut=cut):
             return False
         tx.session.execute(update(RoomSession).where(RoomSession.id == room.session_id).values(ended_at=tx.now))
+        release_within(tx, room_id)
         self.log.append(tx, room_id, room.session_id, "room.ended", {"reason": reason})
         tx.record(RoomEnded(room_id, room.session_id, room.host_id, reason))
         return True
 
-    def _go_live(self, tx: Write, room_id: str) -> str:
+    def _go_live(self, tx: Write, room: Room) -> str:
         session_id = new_id("live", tx.now)
         changed = {"status": "live", "session_id": session_id, "started_at": tx.now, "ended_at": None, "cut": False}
-        off_air = (Room.id == room_id, Room.status != "live", Room.hidden.is_(False))
-        if not change_room(tx, *off_air, **changed, pinned_sku=None):
-            raise _cannot_start(tx.session.get_one(Room, room_id))
-        tx.session.add(RoomSession(id=session_id, room_id=room_id, started_at=tx.now, swept_at=tx.now))
+        off_air = (Room.id == room.id, Room.status != "live", Room.hidden.is_(False), Room.stream == room.stream)
+        if not change_room(tx, *off_air, **changed, pinned_sku=None, receiving=room.stream != SRT):
+            raise _cannot_start(tx.session.get_one(Room, room.id))
+        tx.session.add(RoomSession(id=session_id, room_id=room.id, started_at=tx.now, swept_at=tx.now))
         return session_id
 
     def _present(self, actor: Actor, answer: Answer) -> Answer:
@@ -128,4 +131,6 @@ class RoomService:
 def _cannot_start(room: Room) -> AppError:
     if room.hidden:
         return Forbidden("room.hidden", "This room was hidden by moderation.")
-    return Conflict("room.already_live", "This room is on air already.")
+    if room.status == "live":
+        return Conflict("room.already_live", "This room is on air already.")
+    return Conflict("room.stream_changed", "Another stream was chosen meanwhile; start again.")

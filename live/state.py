@@ -28,6 +28,7 @@ def fresh(room_id: str) -> State:
         "slow": 0,
         "orders": 0,
         "notice": None,
+        "stream": None,
     }
 
 
@@ -63,12 +64,13 @@ def _started(state: State, event: Event) -> State:
         "title": data["title"],
         "started_at": event["at"],
         "slow": data["slow"],
+        "stream": data.get("stream", "receiving"),
         **_selling(data),
     }
 
 
 def _ended(state: State, event: Event) -> State:
-    return {"status": "ended", "ended_at": event["at"], "pinned": None, "commercial": False}
+    return {"status": "ended", "ended_at": event["at"], "pinned": None, "commercial": False, "stream": None}
 
 
 def _shelf(state: State, event: Event) -> State:
@@ -109,6 +111,10 @@ def _noticed(state: State, event: Event) -> State:
     return {"notice": event["data"]["text"]}
 
 
+def _streamed(state: State, event: Event) -> State:
+    return {"stream": event["data"]["state"]}
+
+
 def _nothing(state: State, event: Event) -> State:
     return {}
 
@@ -116,6 +122,7 @@ def _nothing(state: State, event: Event) -> State:
 _CHANGES: dict[str, Callable[[State, Event], State]] = {
     "room.started": _started,
     "room.ended": _ended,
+    "stream.changed": _streamed,
     "shelf.changed": _shelf,
     "product.pinned": _pinned,
     "stock.changed": _stock,

@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from accounts import AccountService
-from kernel.db import Database
-from kernel.errors import AppError, NotFound
+from kernel.actor import Actor
+from kernel.db import Database, Write
+from kernel.errors import AppError, Conflict, NotFound
 from kernel.ports import MediaServer
 from live.directory import RoomDirectory, absent
-from live.models import Room
+from live.ingest import RoomIngest
+from live.models import SRT, Room, change_room
+from live.schemas import RoomOut, StreamChoice
 from live.visibility import playable
 
 log = logging.getLogger("offshelf.live")
 
 
 class RoomStreams:
-    """`source` is what the media server broadcasts: the test picture, or what the operator configured."""
+    """A room shows the test picture, or what its host sends by SRT."""
 
     def __init__(
-        self, db: Database, accounts: AccountService, directory: RoomDirectory, media: MediaServer, source: str = "test"
+        self, db: Database, accounts: AccountService, directory: RoomDirectory, ingest: RoomIngest, media: MediaServer
     ) -> None:
         self.db = db
         self.accounts = accounts
         self.directory = directory
+        self.ingest = ingest
         self.media = media
-        self.source = source
+        self._turns: dict[str, threading.Lock] = {}
+        self._told: dict[str, bool | None] = {}  # rooms that wait for an encoder here, and what their viewers know
 
-    def begin(self, room_id: str) -> None:
-        """Start the stream of a room that is about to go on air."""
-        self.media.start(room_id, self.source)
+    def choose(self, actor: Actor, room_id: str, choice: StreamChoice) -> RoomOut:
+        """What the next broadcast shows. `room.already_live`."""
+        self.directory.hosted(actor, room_id)
+        off_air = (Room.id == room_id, Room.status != "live")
+        if not self.db.write(lambda tx: change_room(tx, *off_air, stream=choice.kind)):
+            raise Conflict("room.already_live", "The stream is chosen before the room goes on air.")
+        return self.directory.get(actor, room_id)
+
+    def begin(self, room: Room) -> None:
+        """Start the stream of a room that is about to go on air, or make sure that it runs."""
+        self.media.start(room.id, self.ingest.allot(room.id) if room.stream == SRT else "test")
+        if room.stream == SRT:
+            self._told.setdefault(room.id, None)
 
     def follow(self, room_id: str) -> None:
-        """Make the stream run when the room is on air, and stop when it is not; idempotent."""
-        room = self._room(room_id)
-        if room is not None and room.status == "live" and not room.hidden:
-            self.begin(room_id)
-        else:
+        """Make the stream run when the room is on air, and stop when it is not; idempotent. One at a time for a room."""
+        with self._turns.setdefault(room_id, threading.Lock()):
+            room = self._room(room_id)
+            if room is not None and room.status == "live" and not room.hidden:
+                self.begin(room)
+                return
+            self._told.pop(room_id, None)
             self.media.stop(room_id)
+            if room is None or room.status != "live":
+                self.ingest.release(room_id)
 
     def resume_live(self) -> list[str]:
         """After a start of the process: number what waits, and take up the streams of the rooms that were on air."""
@@ -51,6 +71,20 @@ class RoomStreams:
             except AppError:
                 log.exception("the stream of %s did not come back", room_id)
         return rooms
+
+    def watch(self) -> None:
+        """Once a second: tell the rooms whose picture came, or went with its sender."""
+        for room_id, told in list(self._told.items()):
+            receiving = self.media.receiving(room_id)
+            if receiving != told:
+                self.db.write(lambda tx, x=(room_id, receiving): self._tell(tx, *x))  # type: ignore[misc]
+                self._told[room_id] = receiving
+
+    def _tell(self, tx: Write, room_id: str, receiving: bool) -> None:
+        on_air = (Room.id == room_id, Room.status == "live", Room.receiving.is_(not receiving))
+        if change_room(tx, *on_air, receiving=receiving):
+            state = "receiving" if receiving else "waiting"
+            self.directory.log.tell(tx, room_id, "stream.changed", {"state": state})
 
     def file(self, room_id: str, name: str) -> Path:
         """The playlist, a segment or the poster of a stream that may be watched, else `NotFound`."""

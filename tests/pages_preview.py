@@ -316,7 +316,15 @@ PEOPLE = {
 def pages() -> dict[str, tuple[str, dict[str, Any]]]:
     """Name -> template and context."""
     mine = person(4) | {"roles": ["viewer", "creator", "moderator"]}
-    live = room(1, status="live", playlist="/fixture/none.m3u8", ended_at=None, seq=41, pinned="sku_1")
+    live = room(
+        1,
+        status="live",
+        state={"stream": "receiving"},
+        playlist="/fixture/none.m3u8",
+        ended_at=None,
+        seq=41,
+        pinned="sku_1",
+    )
     shelf = [
         chip(n, units > 0) | {"stock": {"available": units, "reserved": 2, "state": state}}
         for n, units, state in [(1, 24, "in_stock"), (2, 3, "in_stock"), (3, 0, "all_held")]
@@ -607,9 +615,26 @@ def pages() -> dict[str, tuple[str, dict[str, Any]]]:
             "studio_room.html",
             {
                 "me": mine,
-                "room": live | {"ingest_url": "rtmp://127.0.0.1/live/room_1"},
+                "room": live | {"stream": {"kind": "srt"}},
+                "ingest": {
+                    "url": "srt://shop.example:9207",
+                    "passphrase": "Zk3v9QmS4xYw1bTqLr8nHd2c",
+                    "full_url": "srt://shop.example:9207?mode=caller&passphrase=Zk3v9QmS4xYw1bTqLr8nHd2c",
+                    "state": "waiting",
+                },
                 "shelf": shelf,
                 "pinned": "sku_1",
+                "found": [],
+            },
+        ),
+        "studio-room-before": (
+            "studio_room.html",
+            {
+                "me": mine,
+                "room": live | {"status": "created", "stream": {"kind": "srt"}},
+                "ingest": None,
+                "shelf": shelf,
+                "pinned": None,
                 "found": [],
             },
         ),
@@ -645,6 +670,17 @@ def pages() -> dict[str, tuple[str, dict[str, Any]]]:
                 "charts": charts(),
                 "columns": NAMED,
                 "rows": rows,
+            },
+        ),
+        "room-waiting": (
+            "room.html",
+            {
+                "me": mine,
+                "room": live | {"state": {"stream": "waiting"}, "cover": None},
+                "shelf": shelf,
+                "chat": [],
+                "can_chat": True,
+                "touchpoint": "room:1",
             },
         ),
         "room": (
@@ -707,7 +743,9 @@ def look(page: Page, axe: str, name: str, out: Path, width: int) -> list[str]:
     problems += [
         f"{v['impact']} {v['id']}: {v['nodes'][0]['target']} {v['nodes'][0]['failureSummary'][:300]}" for v in found
     ]
-    page.screenshot(path=out, full_page=name not in ("room", "room-ended"), animations="disabled", clip=None)
+    page.screenshot(
+        path=out, full_page=name not in ("room", "room-waiting", "room-ended"), animations="disabled", clip=None
+    )
     return problems
 
 

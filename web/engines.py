@@ -9,6 +9,7 @@ from pathlib import Path
 from engines.blobs import FileBlobs
 from engines.encoder import Manifest, folder_of, open_encoder
 from engines.index import open_index
+from engines.ingest import UdpPorts
 from engines.kv import open_kv
 from engines.media import FfmpegMedia
 from engines.offloop import off_loop
@@ -17,7 +18,7 @@ from engines.realtime import InProcessRealtime
 from engines.sql import AnyDatabase, open_database
 from kernel.clock import SystemClock
 from kernel.config import Settings
-from kernel.ports import Blobs, Clock, Encoder, KeyValue, MediaServer, Realtime, SearchIndex
+from kernel.ports import Blobs, Clock, Encoder, IngestPorts, KeyValue, MediaServer, Realtime, SearchIndex
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Engines:
     clock: Clock
     payments: FakePayments
     streams: MediaServer
+    ingest: IngestPorts
     realtime: Realtime
     encoder: Encoder
     index: SearchIndex
@@ -58,6 +60,7 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
         clock=clock,
         payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),
         streams=FfmpegMedia(settings.data / "live", clock),
+        ingest=UdpPorts(settings.ingest_host, settings.ingest_range, settings.ingest_name),
         realtime=InProcessRealtime(),
         encoder=encoder,
         index=open_index(settings.index_url, settings.data / "index", encoder.dimensions, off_loop, filled_by),

@@ -135,7 +135,7 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         s.WaiterServed: Reaction(now=[lambda f: cast.waiter(f, "unit_freed")]),
         s.WaiterDisappointed: Reaction(now=[lambda f: cast.waiter(f, "sold_out")]),
         l.RoomCreated: Reaction(),
-        l.RoomStarted: Reaction(later=[on_air]),
+        l.RoomStarted: Reaction(now=[lambda f: streams.follow(f.room_id)], later=[on_air]),
         l.RoomEnded: Reaction(now=[lambda f: streams.follow(f.room_id)], later=[on_air, Later(STREAM, _room)]),
         l.RoomHidden: Reaction(
             now=[cast.hidden, lambda f: streams.follow(f.room_id)], later=[on_air, Later(STREAM, _room)]

@@ -17,6 +17,7 @@ from live import (
     Presence,
     RoomDesk,
     RoomDirectory,
+    RoomIngest,
     RoomLog,
     RoomService,
     RoomShelf,
@@ -58,6 +59,7 @@ class Services:
     rooms: RoomService
     directory: RoomDirectory
     shelf: RoomShelf
+    ingest: RoomIngest
     streams: RoomStreams
     chat: ChatService
     desk: RoomDesk
@@ -83,7 +85,8 @@ def wire(settings: Settings, engines: Engines) -> Services:
     presence = Presence(engines.kv)
     selling = Selling(engines.db, accounts, gate, products)
     directory = RoomDirectory(engines.db, accounts, selling, presence, room_log)
-    streams = RoomStreams(engines.db, accounts, directory, engines.streams)
+    ingest = RoomIngest(engines.db, directory, engines.ingest)
+    streams = RoomStreams(engines.db, accounts, directory, ingest, engines.streams)
     rooms = RoomService(engines.db, directory, selling, streams, room_log)
     shelf = RoomShelf(engines.db, directory, selling, room_log)
     targets = ServiceTargets(accounts, notes, directory, products)
@@ -119,6 +122,7 @@ def wire(settings: Settings, engines: Engines) -> Services:
         rooms=rooms,
         directory=directory,
         shelf=shelf,
+        ingest=ingest,
         streams=streams,
         chat=ChatService(engines.db, accounts, directory, engines.kv, engines.realtime, rate),
         desk=RoomDesk(engines.db, rooms, shelf),

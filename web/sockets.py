@@ -82,7 +82,7 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
         defer=beside,
     )
     socketio.on_namespace(namespace)
-    socketio.ticker = gevent.spawn(_tick, namespace.tick)
+    socketio.ticker = gevent.spawn(_tick, namespace.tick, services.streams.watch)
     return socketio
 
 
@@ -106,10 +106,11 @@ def authenticator(accounts: AccountService) -> Authenticate:
     return authenticate
 
 
-def _tick(tick: Callable[[], None]) -> None:
+def _tick(*ticks: Callable[[], None]) -> None:
     while True:
         gevent.sleep(1)
-        try:
-            tick()
-        except Exception:
-            log.exception("the tick of the live rooms failed")
+        for tick in ticks:
+            try:
+                tick()
+            except Exception:
+                log.exception("a tick of the live rooms failed")

@@ -328,6 +328,23 @@ def test_a_note_is_written_with_a_picture_and_published_without_script(village: 
     assert 'value="Another kettle"' in stale.get_data(as_text=True)
 
 
+def test_a_host_who_sends_a_picture_is_told_where_and_viewers_wait(village: Village) -> None:
+    visitor = Visitor(village.house)
+    visitor.log_in("cook")
+    desk = visitor.send("/studio", "/studio/rooms", follow=False, title="From my kitchen").location
+    assert "Saved." in visitor.send(desk, f"{desk}/stream", stream="srt").get_data(as_text=True)
+    before = visitor.text(desk)
+    assert "Send your picture to" not in before
+    assert 'value="srt" checked' in before
+    on_air = visitor.send(desk, f"{desk}/start").get_data(as_text=True)
+    assert "Waiting for your picture" in on_air
+    key = re.search(r'id="ingest-key" value="([^"]+)"', on_air)
+    assert key is not None
+    watched = Visitor(village.house).text(desk.removeprefix("/studio"))
+    assert "Waiting for the picture" in watched
+    assert key[1] not in watched
+
+
 def test_a_room_is_opened_filled_and_put_on_air_without_script(village: Village) -> None:
     visitor = Visitor(village.house)
     me = visitor.log_in("host")

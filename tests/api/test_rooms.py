@@ -251,7 +251,7 @@ def test_a_stream_that_does_not_start_leaves_the_room_off_air(house: House, monk
     host = house.as_("host")
     room = open_room(host)
 
-    def away(stream_id: str, source: str = "test") -> Path:
+    def away(stream_id: str, source: object = "test") -> Path:
         raise Unavailable("media.unavailable", "The media server does not answer.")
 
     monkeypatch.setattr(house.engines.streams, "start", away)

@@ -22,6 +22,7 @@ from engines import hls
 from engines.media import FfmpegMedia
 from kernel.clock import SystemClock
 from kernel.errors import Invalid
+from kernel.ports import Ingest
 
 ROOT = Path(__file__).parents[2]
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -221,11 +222,13 @@ def test_camera_with_the_key_is_shown_and_may_come_back_and_one_without_is_refus
 ) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
         holder.bind(("127.0.0.1", 0))
-        address = f"srt://127.0.0.1:{holder.getsockname()[1]}"
-    folder = media.start("room_1", f"{address}?mode=listener&passphrase=the-key-of-room-1").folder
+        ingest = Ingest("127.0.0.1", holder.getsockname()[1], "the-key-of-room-1")
+    address = f"srt://127.0.0.1:{ingest.port}"
+    folder = media.start("room_1", ingest).folder
     assert push(f"{address}?passphrase=another-key-altogether") != 0
     assert media.running("room_1")
     assert media.media_at("room_1") is None
+    assert not media.receiving("room_1")
 
     assert push(f"{address}?passphrase=the-key-of-room-1") == 0
     assert media.ready("room_1"), (folder / "ffmpeg.log").read_text()
@@ -238,6 +241,9 @@ def test_camera_with_the_key_is_shown_and_may_come_back_and_one_without_is_refus
     assert eventually(lambda: playlist(media).next_sequence > first.next_sequence)
     assert not playlist(media).ended
     assert "#EXT-X-DISCONTINUITY\n" in (folder / "index.m3u8").read_text()
+    assert eventually(lambda: not media.receiving("room_1"))
+    assert media.running("room_1")
+    assert "the-key" not in (folder / "ffmpeg.log").read_text() + repr(ingest)
     media.stop("room_1")
     assert playlist(media).ended
 
@@ -323,7 +329,7 @@ def test_file_gives_nothing_but_playlist_segments_and_poster(media: FfmpegMedia,
     [("../up", "test", "stream.id"), ("", "test", "stream.id"), ("room_1", "relative.mp4", "stream.source")]
     + [
         ("room_1", source, "stream.source")
-        for source in ("/absent", "-help", "file:///etc/passwd", "http://h/x", "rtmp://h/x", "concat:a")
+        for source in ("/absent", "-help", "file:///etc/passwd", "http://h/x", "srt://h:9200", "rtmp://h/x", "concat:a")
     ],
 )
 def test_bad_id_or_source_is_refused_and_starts_nothing(

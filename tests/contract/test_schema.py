@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from alembic import command
+from sqlalchemy import create_engine, select, text
 
 from kernel.errors import SettingError
+from live.models import LogHead
 from tests.conftest import POSTGRES_URL, fresh_schema, require
-from web.migrate import differences, ensure_current, upgrade
+from web.migrate import alembic_config, differences, ensure_current, upgrade
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -42,6 +44,31 @@ def test_a_schema_of_another_version_is_refused_with_the_cure(url: str) -> None:
     engine.dispose()
     with pytest.raises(SettingError, match=r"9999.*install the version"):
         ensure_current(url)
+
+
+def test_rooms_that_were_on_air_before_they_could_wait_for_a_picture_still_show_one(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        for name, status in (("a", "live"), ("b", "ended")):
+            room = {"id": f"room_{name}", "status": status, "state": f'{{"status": "{status}"}}'}
+            connection.execute(
+                text(
+                    "INSERT INTO rooms (id, host_id, title, status, hidden, cut, slow, chat_n, created_at) VALUES"
+                    " (:id, 'acc_1', 't', :status, false, false, 0, 0, '2026-11-22 04:00:00')"
+                ),
+                room,
+            )
+            connection.execute(text("INSERT INTO room_log_heads (room_id, seq, state) VALUES (:id, 1, :state)"), room)
+    engine.dispose()
+    upgrade(url)
+    with engine.connect() as connection:
+        rooms = connection.execute(text("SELECT stream, receiving FROM rooms ORDER BY id")).all()
+        heads = select(LogHead.state["stream"].as_string()).order_by(LogHead.room_id)
+        assert [tuple(row) for row in rooms] == [("test_picture", True), ("test_picture", False)]
+        assert list(connection.scalars(heads)) == ["receiving", None]
+    engine.dispose()
+    assert differences(url) == []
 
 
 def test_tables_without_a_history_are_refused(url: str) -> None:

@@ -57,6 +57,12 @@ def test_a_taken_port_is_said_before_the_demo_is_loaded(tmp_path: Path) -> None:
         ("OFFSHELF_TIME_ZONE", "Asia/Atlantis", "tz database"),
         ("OFFSHELF_CURRENCY", "XXX", "CNY, USD, EUR or JPY"),
         ("OFFSHELF_DATABASE_URL", "mysql://x", "postgresql://"),
+        ("OFFSHELF_INGEST_HOST", "srt://here", "address on which encoders may call"),
+        ("OFFSHELF_INGEST_HOST", "0.0.0.0", "OFFSHELF_PUBLIC_URL"),
+        ("OFFSHELF_INGEST_PORTS", "9299-9200", "FIRST-LAST"),
+        ("OFFSHELF_INGEST_PORTS", "80-90", "from 1024"),
+        ("OFFSHELF_INGEST_PORTS", "9200", "FIRST-LAST"),
+        ("OFFSHELF_INGEST_PORTS", "9200-99999", "65535"),
         ("OFFSHELF_SECRET", "short", "32 characters"),
         ("OFFSHELF_DATABSE_URL", "x", "is not a setting"),
     ],
@@ -72,6 +78,13 @@ def test_the_data_folder_is_absolute_whatever_was_said(monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     assert read_settings({}).data == tmp_path / "var"
     assert read_settings({"OFFSHELF_DATA": "here"}).data == tmp_path / "here"
+
+
+def test_encoders_are_told_the_public_name_of_a_wildcard() -> None:
+    told = read_settings({"OFFSHELF_INGEST_HOST": "0.0.0.0", "OFFSHELF_PUBLIC_URL": "https://shop.example:8443"})
+    assert (told.ingest_host, told.ingest_name) == ("0.0.0.0", "shop.example")
+    assert read_settings({}).ingest_name == "127.0.0.1"
+    assert read_settings({"OFFSHELF_INGEST_PORTS": "9000-9000"}).ingest_range == range(9000, 9001)
 
 
 def test_options_win_over_the_environment() -> None:

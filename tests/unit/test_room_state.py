@@ -43,6 +43,7 @@ def event(draw: st.DrawFn) -> dict[str, Any]:
         "stock.changed": lambda: {"sku_id": draw(sku), **draw(stock())},
         "order.placed": lambda: {"sku_ids": [draw(sku)]},
         "chat.slowed": lambda: {"seconds": draw(UNITS)},
+        "stream.changed": lambda: {"state": draw(st.sampled_from(["waiting", "receiving"]))},
         "notice": lambda: {"text": draw(st.text(max_size=5))},
         "room.ended": lambda: {"reason": "host"},
         "moderation.acted": lambda: {"action": "cut"},

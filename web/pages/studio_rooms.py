@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from kernel.errors import AppError, Unauthenticated
+from kernel.actor import Actor
+from kernel.errors import AppError, NotFound, Unauthenticated
 from kernel.http import current_actor, find, parse
-from live import RoomDirectory, RoomIn, RoomService, RoomShelf
-from live.schemas import ShelfIn
+from live import RoomDirectory, RoomIn, RoomIngest, RoomOut, RoomService, RoomShelf, RoomStreams
+from live.schemas import ShelfIn, StreamChoice
 from web.errors import status_of
 from web.pages import phrases
 from web.pages.front import attempt, blueprint, go, key, page, typed
@@ -23,12 +24,13 @@ def create() -> Response:
     """Make a room, not yet on air."""
     actor = current_actor()
     try:
-        made = find(RoomService).create(actor, parse(RoomIn, typed("title")), key())
+        form = {**typed("title"), "stream": _chosen()}
+        made = find(RoomService).create(actor, parse(RoomIn, form), key())
     except Unauthenticated:
         raise
     except AppError as refused:
         errors = phrases.fields(refused) or {"title": phrases.refusal(refused)}
-        return desk(actor, status_of(refused), errors=errors, values=typed("title"), path="/studio")
+        return desk(actor, status_of(refused), errors=errors, values=typed("title", "stream"), path="/studio")
     return go(f"/studio/rooms/{made.value['id']}")
 
 
@@ -44,6 +46,7 @@ def room(room_id: str) -> Response:
         room=shown.model_dump(mode="json"),
         shelf=shelf_of(actor, shown),
         pinned=shown.pinned,
+        ingest=_ingest(actor, shown),
         product_q=wanted,
         found=goods_for(actor, wanted, set(shown.shelf)),
     )
@@ -56,6 +59,28 @@ def go_on_or_off_air(room_id: str, act: str) -> Response:
     done = gettext("You are on air.") if act == "start" else gettext("The broadcast has ended.")
     command = rooms.start if act == "start" else rooms.end
     return attempt(lambda: command(actor, room_id, key()), f"/studio/rooms/{room_id}", done)
+
+
+@routes.post("/studio/rooms/<id:room_id>/stream")
+def stream(room_id: str) -> Response:
+    """Choose what the next broadcast shows."""
+    actor, streams = current_actor(), find(RoomStreams)
+    choice = parse(StreamChoice, _chosen())
+    return attempt(lambda: streams.choose(actor, room_id, choice), f"/studio/rooms/{room_id}", gettext("Saved."))
+
+
+def _chosen() -> dict[str, str]:
+    return {"kind": request.form.get("stream") or "test_picture"}
+
+
+def _ingest(actor: Actor, shown: RoomOut) -> dict[str, str] | None:
+    """Where the host's encoder calls, while it may."""
+    if shown.status != "live" or shown.stream.kind == "test_picture":
+        return None
+    try:
+        return find(RoomIngest).show(actor, shown.id).model_dump()
+    except NotFound:  # it ended meanwhile
+        return None
 
 
 @routes.post("/studio/rooms/<id:room_id>/shelf")

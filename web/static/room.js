@@ -35,9 +35,17 @@ async function playVideo(video) {
   await video.play().catch(() => { video.controls = true; });
 }
 
+let playing = false;
+function play() {
+  const video = $("video");
+  if (!video || playing) return;
+  playing = true;
+  playVideo(video).catch(() => { video.controls = true; });
+}
+
 if ($("video")) {
   const video = $("video");
-  playVideo(video).catch(() => { video.controls = true; });
+  if (page.dataset.stream !== "waiting") play();
   $("sound").addEventListener("click", () => {
     video.muted = !video.muted;
     $("sound").setAttribute("aria-pressed", String(!video.muted));
@@ -160,7 +168,21 @@ function ended() {
   announce(say("ended"));
 }
 
+// The host's picture has not come yet, or broke off: chat and shelf go on.
+function streamed(state) {
+  const waiting = state === "waiting";
+  if (page.dataset.status !== "live" || waiting === (page.dataset.stream === "waiting")) return;
+  page.dataset.stream = state;
+  $("word").hidden = !waiting;
+  if (waiting) {
+    $("word").querySelector("h2").textContent = say("waiting");
+    $("word").querySelector("p").textContent = say("stay");
+    announce(say("waiting"));
+  } else play();
+}
+
 const handlers = {
+  "stream.changed": (data) => streamed(data.state),
   "room.started": () => location.reload(),
   "room.ended": ended,
   "product.pinned": (data) => pin(data.sku_id),
@@ -181,6 +203,7 @@ function snapshot(state) {
   setShelf(state.shelf);
   pin(state.pinned);
   if (state.status === "ended") ended();
+  if (state.stream) streamed(state.stream);
   if (state.status === "live" && page.dataset.status !== "live") location.reload();
 }
 

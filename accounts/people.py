@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from accounts import models
@@ -16,6 +16,9 @@ from kernel.clock import rfc3339
 from kernel.db import Database, Write, in_chunks, insert_ignore
 from kernel.errors import Conflict, FieldError, NotFound
 from kernel.ids import new_id
+
+_account = models.Account
+_INACTIVE = select(_account.id).where(_account.id.in_(bindparam("ids", expanding=True)), _account.status != "active")
 
 
 class People:
@@ -153,14 +156,12 @@ class People:
     def hidden_authors(self, ids: Sequence[str]) -> set[str]:
         """Which of these accounts are suspended or removed, so that what they publish is not shown."""
         with self.db.read() as session:
-            account = models.Account
-            return {
-                found
-                for chunk in in_chunks(ids)
-                for found in session.scalars(
-                    select(account.id).where(account.id.in_(chunk), account.status != "active")
-                )
-            }
+            return self.inactive(session, ids)
+
+    def inactive(self, session: Session, ids: Sequence[str]) -> set[str]:
+        """Which of these accounts are suspended or removed, as the write or read under way sees it."""
+        found = (session.scalars(_INACTIVE, {"ids": chunk}) for chunk in in_chunks(ids))
+        return {account_id for some in found for account_id in some}
 
 
 def ref_of(account: models.Account, live: bool = False) -> AccountRef:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from sqlalchemy.orm import Session
+
 from feed import ranking
 from feed.models import Exposure
 from feed.ranking import Draw
@@ -60,6 +62,14 @@ def page(actor: Actor, shown: Sequence[Row], start: int, now: datetime) -> list[
 
 def write(tx: Write, rows: Sequence[Row]) -> None:
     tx.session.execute(Exposure.__table__.insert(), list(rows))  # type: ignore[attr-defined]
+
+
+def shown_to(session: Session, actor: Actor, exposure_id: str) -> tuple[str, str] | None:
+    """Kind and id of what this exposure showed to the actor, or to the device they came with; None for anybody else's."""
+    row = session.get(Exposure, exposure_id)
+    if row is None or row.person is None or row.person not in (actor.account_id, actor.device_id):
+        return None
+    return row.kind, row.item_id
 
 
 def present(card: Any, row: Mapping[str, Any]) -> Row:

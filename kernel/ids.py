@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from datetime import datetime
+from datetime import UTC, datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PATTERN = re.compile(r"[a-z]{2,12}_[0-9a-hjkmnp-tv-z]{26}")
@@ -27,6 +27,16 @@ def new_id(prefix: str, now: datetime) -> str:
 def is_id(text: str, prefix: str) -> bool:
     """Whether `text` has the form of an id with this prefix."""
     return text.startswith(prefix + "_") and _PATTERN.fullmatch(text) is not None
+
+
+def made_at(text: str) -> datetime | None:
+    """When an id was made; None for what is none."""
+    if _PATTERN.fullmatch(text) is None:
+        return None
+    millis = 0
+    for letter in text.rpartition("_")[2][:10]:
+        millis = millis << 5 | _ALPHABET.index(letter)
+    return datetime.fromtimestamp((millis & (1 << 48) - 1) / 1000, UTC)
 
 
 def _base32(number: int) -> str:

@@ -96,6 +96,11 @@ class Selling:
             query = select(ShelfItem.sku_id).where(ShelfItem.room_id == room_id).order_by(ShelfItem.position)
             return list(session.scalars(query))
 
+    def carries(self, session: Session, room_id: str, sku_ids: Sequence[str]) -> bool:
+        """Whether one of these stands on the room's shelf, as the write or read under way sees it."""
+        here = select(ShelfItem.sku_id).where(ShelfItem.room_id == room_id, ShelfItem.sku_id.in_(sku_ids))
+        return session.execute(here.limit(1)).first() is not None
+
     def sells(self, room_ids: Sequence[str]) -> dict[str, bool]:
         """Rooms with a shelf; the value says whether something on it is the host's own."""
         found: dict[str, bool] = {}

@@ -156,6 +156,12 @@ class NoteReader:
                 found.extend(keyset.position(row) for row in session.execute(newest_first(query).limit(limit)))
         return sorted(found, reverse=True)[:limit]
 
+    def carries(self, session: Session, note_id: str, sku_ids: Sequence[str]) -> bool:
+        """Whether the served version carries one of these SKUs, as the write or read under way sees it."""
+        cards_of = models.NoteProduct
+        here = select(cards_of.sku_id).where(cards_of.note_id == note_id, cards_of.sku_id.in_(sku_ids))
+        return session.execute(here.limit(1)).first() is not None
+
     def ids_with_products(self, sku_ids: Sequence[str]) -> list[str]:
         """Notes whose served version carries one of these SKUs."""
         with self.db.read() as session:

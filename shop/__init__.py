@@ -39,11 +39,13 @@ from shop.schemas import (
     StockOut,
     Touchpoint,
 )
+from shop.touchpoints import Exposed, Origins
 
 __all__ = [
     "Address",
     "CheckoutService",
     "Cover",
+    "Exposed",
     "LineIn",
     "MoneyIn",
     "MoneyOut",
@@ -55,6 +57,7 @@ __all__ = [
     "OrderPlaced",
     "OrderRefunded",
     "OrderService",
+    "Origins",
     "PlaceIn",
     "Placed",
     "ProductCard",

@@ -10,6 +10,7 @@ from sqlalchemy import Row, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from accounts import AccountService
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write
@@ -20,9 +21,21 @@ from kernel.policy import Policies
 from shop import stock, waiting
 from shop.facts import OrderPlaced
 from shop.models import Order, OrderLine, Quote, SkuBuyer
-from shop.quotes import Limits, line_out, open_quote, order_shape, parts, priced, remembered_address, unchanged, used
+from shop.quotes import (
+    Limits,
+    line_out,
+    open_quote,
+    order_shape,
+    parts,
+    priced,
+    refuse_suspended,
+    remembered_address,
+    unchanged,
+    used,
+)
 from shop.schemas import Address, MoneyOut, Placed, PlaceIn, QuoteIn, QuoteOut, StoredLine
 from shop.stock import Level, Part
+from shop.touchpoints import Origins, Touchpoints
 
 PLACE = "orders.create"
 CLOSE_ORDER = "shop.close_order"
@@ -49,9 +62,11 @@ _COUNT_UNITS = text(
 class CheckoutService:
     """Quotes and orders. `place` is answered once per key, whether it came over HTTP or over a socket."""
 
-    def __init__(self, db: Database, policies: Policies) -> None:
+    def __init__(self, db: Database, accounts: AccountService, policies: Policies, origins: Origins) -> None:
         self.db = db
+        self.accounts = accounts
         self.policies = policies
+        self.touchpoints = Touchpoints(origins)
         policies.declare(PAY_BY, 1800, 1, 86_400)
         policies.declare(PAY_BY_ROOM, 300, 1, 86_400)
         policies.declare(UNPAID_CAP, 5, 1, 1000)
@@ -71,9 +86,15 @@ class CheckoutService:
         return self.db.write(write)
 
     def add_quote(self, tx: Write, actor: Actor, form: QuoteIn) -> QuoteOut:
-        """Write a quote inside a larger write."""
+        """Write a quote inside a larger write.
+
+        Refused, with nothing changed: `sku.not_found`, `merchant.not_selling`, `touchpoint.untrue`, and what the lines
+        lack. A touchpoint whose time is over is dropped.
+        """
         buyer = actor.require_account()
         lines, currency = priced(tx.session, form.lines)
+        refuse_suspended(tx.session, self.accounts, lines)
+        lines = self.touchpoints.checked(tx.session, actor, lines, tx.now)
         total = sum(line.price * line.qty for line in lines)
         address = remembered_address(tx, buyer, form.address)
         quote_id, expires_at = new_id("quote", tx.now), tx.now + QUOTE_LIFE
@@ -101,7 +122,7 @@ class CheckoutService:
         """Turn a quote into an order that holds its stock until `pay_by`. The answer is a `Placed`.
 
         Refused, with nothing changed: `quote.not_found`, `quote.used`, `quote.expired`, `quote.changed`,
-        `product.not_available`, `stock.insufficient`, `stock.person_limit`, `order.too_many_unpaid`.
+        `product.not_available`, `merchant.not_selling`, `stock.insufficient`, `stock.person_limit`, `order.too_many_unpaid`.
         """
         actor.require_account()
         write = once(actor, key, PLACE, form.model_dump(), lambda tx: self.add_order(tx, actor, form.quote, key))
@@ -113,6 +134,7 @@ class CheckoutService:
         quote = open_quote(tx, quote_id, buyer)
         lines = [StoredLine(**line) for line in quote.lines]
         limits = unchanged(tx.session, lines)
+        refuse_suspended(tx.session, self.accounts, lines)
         levels, refusal = self._reserve(tx, buyer, lines, limits, key)
         if refusal is not None:
             return refusal

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
+from accounts import AccountService
 from kernel.db import Write, upsert
 from kernel.errors import Conflict, FieldError, Invalid, NotFound
 from shop.models import DefaultAddress, Order, Product, Quote, Sku
@@ -79,6 +80,14 @@ def priced(session: Session, wanted: Sequence[LineIn]) -> tuple[list[StoredLine]
         for line in wanted
     ]
     return lines, offers[wanted[0].sku].currency
+
+
+def refuse_suspended(session: Session, accounts: AccountService, lines: Sequence[StoredLine]) -> None:
+    """A merchant who is suspended sells nothing more; what was ordered before stays ordered."""
+    gone = accounts.inactive(session, sorted({line.merchant_id for line in lines}))
+    if gone:
+        skus = [line.sku for line in lines if line.merchant_id in gone]
+        raise Conflict("merchant.not_selling", "Its merchant does not sell at the moment.", skus=skus)
 
 
 def _refused_lines(code: str, detail: str) -> Invalid:

@@ -30,6 +30,7 @@ from notes import MediaService, NoteService, ProductGate
 from search import NoteSource, ProductSource, RoomSource, SearchService
 from shop import CheckoutService, OrderService, ProductService
 from web.engines import Engines
+from web.origins import ServiceOrigins
 from web.payments import PretendProvider
 from web.targets import ServiceTargets
 
@@ -106,7 +107,7 @@ def wire(settings: Settings, engines: Engines) -> Services:
         screening=Screening(engines.db, cases),
         moderation=ModerationService(engines.db, cases, notices, strikes, targets),
         products=products,
-        checkout=CheckoutService(engines.db, policies),
+        checkout=CheckoutService(engines.db, accounts, policies, ServiceOrigins(notes, selling)),
         orders=orders,
         gate=gate,
         media=media,

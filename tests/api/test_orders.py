@@ -6,8 +6,9 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, select, update
 
+from accounts.models import Account
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.ids import new_id
@@ -22,8 +23,10 @@ from shop import (
     WaiterDisappointed,
     WaiterServed,
 )
+from shop.models import Order, Quote
 from tests.house import House, problem
 from tests.market import ADDRESS, buy, deliver, level, list_product, pay, price, quote, sell
+from tests.studio import merchant_live
 
 
 def facts_of(house: House, *kinds: type) -> list:
@@ -47,11 +50,16 @@ def refunded(house: House, payment: str) -> int:
 
 def test_a_quote_says_what_it_costs_and_holds_nothing(any_house: House) -> None:
     sku, buyer = sell(any_house, stock=5), any_house.as_("buyer")
-    touchpoint = {"placement": "note", "note_id": "note_" + "0" * 26}
+    touchpoint = {"placement": "search"}
     made = buyer.post("quotes", {"lines": [{"sku": sku, "qty": 2, "touchpoint": touchpoint}], "address": ADDRESS}).json
     assert made["total"] == price(25800)
     assert made["lines"][0]["amount"] == price(25800)
-    assert made["lines"][0]["touchpoint"] == {**touchpoint, "room_id": None, "exposure_id": None}
+    assert made["lines"][0]["touchpoint"] == {
+        **touchpoint,
+        "note_id": None,
+        "room_id": None,
+        "exposure_id": None,
+    }
     assert made["expires_at"] == rfc3339(any_house.clock.now() + timedelta(minutes=15))
     assert level(any_house, sku) == (5, 5, 0, 0)
 
@@ -93,13 +101,42 @@ def test_a_quote_of_unknown_or_repeated_skus_is_refused(house: House) -> None:
     assert problem(house.device().post("quotes", {"lines": [{"sku": sku}]})) == (401, "session.required")
 
 
+def suspend(house: House, account_id: str, status: str = "suspended") -> None:
+    house.engines.db.write(
+        lambda tx: tx.session.execute(update(Account).where(Account.id == account_id).values(status=status))
+    )
+
+
+def rows(house: House, *tables: type) -> list[int]:
+    with house.engines.db.read() as session:
+        return [session.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+
+
+def test_a_suspended_merchant_sells_nothing_more_and_what_was_paid_stays(any_house: House) -> None:
+    merchant, buyer = any_house.as_("weaver", "merchant"), any_house.as_("buyer")
+    sku = list_product(merchant)["skus"][0]["id"]
+    paid = buy(buyer, sku)["order"]
+    pay(any_house, buyer, paid)
+    quoted = quote(buyer, sku)
+    suspend(any_house, merchant.id)
+    before = level(any_house, sku), rows(any_house, Quote, Order)
+    refused = buyer.post("quotes", {"lines": [{"sku": sku}], "address": ADDRESS})
+    assert problem(refused) == (409, "merchant.not_selling")
+    assert refused.json["skus"] == [sku]
+    assert problem(buyer.post("orders", {"quote": quoted})) == (409, "merchant.not_selling")
+    assert (level(any_house, sku), rows(any_house, Quote, Order)) == before
+    assert buyer.get(f"orders/{paid}").json["status"] == "paid"
+    suspend(any_house, merchant.id, "active")
+    assert buyer.post("orders", {"quote": quoted}).json["result"] == "accepted"
+    assert buyer.post("quotes", {"lines": [{"sku": sku}]}).json["address"] is None
+
+
 # -- placing ----------------------------------------------------------------------------------------------------------
 
 
 def test_placing_reserves_stock_until_pay_by(any_house: House) -> None:
-    sku, buyer = sell(any_house, stock=5), any_house.as_("buyer")
-    told = facts_of(any_house, OrderPlaced)
-    room = "room_" + "0" * 26
+    _, room, sku = merchant_live(any_house, stock=5)
+    buyer, told = any_house.as_("buyer"), facts_of(any_house, OrderPlaced)
     placed = buy(buyer, sku, 2, touchpoint={"placement": "room", "room_id": room})
     assert placed == {
         "result": "accepted",

@@ -128,7 +128,7 @@ def test_orders_change_the_stock_that_the_room_shows(any_house: House) -> None:
 
 def test_an_order_of_something_else_does_not_show_in_the_room(house: House) -> None:
     _, room, _ = merchant_live(house)
-    buy(house.as_("buyer"), sell(house), touchpoint={"placement": "room", "room_id": room})
+    buy(house.as_("buyer"), sell(house), touchpoint={"placement": "room"})
     assert kinds(events(house.device(), room)) == ["room.started"]
 
 

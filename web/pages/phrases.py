@@ -56,6 +56,7 @@ def _sentences(data: Mapping[str, Any]) -> dict[str, str]:
         "idempotency.key_reused": gettext("This form was sent before; load the page again."),
         "media.broken": gettext("This is no picture that can be read: JPEG, PNG, WebP or GIF."),
         "media.too_large": gettext("This picture is too large: at most 8 MB."),
+        "merchant.not_selling": gettext("This is not for sale any more."),
         "note.changed": gettext(
             "It was changed elsewhere meanwhile. What you typed is kept; save again to replace it."
         ),

@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 from flask import Response, request
 
 from kernel.actor import Actor
-from kernel.errors import AppError, NotFound, Unauthenticated
+from kernel.errors import AppError, Invalid, NotFound, Unauthenticated
 from kernel.http import current_actor, find, parse
 from kernel.idempotency import new_key
 from search import SearchService
 from search.schemas import SearchQuery
-from shop import Address, CheckoutService, OrderService, PlaceIn, ProductOut, ProductService, QuoteIn
+from shop import Address, CheckoutService, OrderService, PlaceIn, ProductOut, ProductService, QuoteIn, QuoteOut
 from shop.schemas import OrderQuery
 from web.errors import status_of
 from web.pages import phrases, touch
@@ -67,13 +67,24 @@ def _checkout(sku: str, qty: str, touchpoint: str | None, status: int = 200, **c
     if (met := touch.unpack(touchpoint)) is not None:
         line["touchpoint"] = met.model_dump(exclude_none=True)
     try:
-        quote = find(CheckoutService).quote(current_actor(), parse(QuoteIn, {"lines": [line]}))
+        quote = _quote(line)
     except (Unauthenticated, NotFound):
         raise
     except AppError as refused:
         return _no_order(refused.code, phrases.refusal(refused), status_of(refused), asked)
     shown = {**quote.model_dump(mode="json"), "lines": _with_covers([quote.model_dump(mode="json")["lines"]])[0]}
     return page("checkout.html", status, quote=shown, idempotency_key=new_key(), problem=None, **asked, **context)
+
+
+def _quote(line: dict[str, Any]) -> QuoteOut:
+    """A reader who came by a card that has changed since buys all the same, only without it."""
+    buyer, checkout = current_actor(), find(CheckoutService)
+    try:
+        return checkout.quote(buyer, parse(QuoteIn, {"lines": [line]}))
+    except Invalid as refused:
+        if refused.code != "touchpoint.untrue":
+            raise
+    return checkout.quote(buyer, parse(QuoteIn, {"lines": [{**line, "touchpoint": None}]}))
 
 
 def _no_order(code: str, detail: str, status: int, asked: dict[str, Any]) -> Response:

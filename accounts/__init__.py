@@ -12,6 +12,7 @@ from accounts.facts import (
     DeviceMerged,
     Followed,
     LoggedIn,
+    ProfileChanged,
     Unblocked,
     Unfollowed,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Followed",
     "LoggedIn",
     "Profile",
+    "ProfileChanged",
     "Session",
     "Strikes",
     "Unblocked",

@@ -55,6 +55,11 @@ class AccountSuspended(Fact):
 
 
 @dataclass(frozen=True)
+class ProfileChanged(Fact):
+    account_id: str
+
+
+@dataclass(frozen=True)
 class CreatorApplied(Fact):
     application_id: str
     account_id: str

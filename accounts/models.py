@@ -28,6 +28,7 @@ class Account(Base):
     synthetic: Mapped[bool] = mapped_column(default=False)
     followers: Mapped[int] = mapped_column(default=0)
     following: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -59,7 +60,7 @@ class Token(Base):
     account_id: Mapped[str] = mapped_column(_ID, ForeignKey("accounts.id"), index=True)
     device_id: Mapped[str | None] = mapped_column(_ID)
     created_at: Mapped[datetime] = mapped_column(Instant)
-    expires_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
 
 
 class Follow(Base):

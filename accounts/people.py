@@ -9,11 +9,11 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from accounts import models
-from accounts.facts import AccountRegistered
-from accounts.schemas import AccountRef, Me, Profile
+from accounts.facts import AccountRegistered, ProfileChanged
+from accounts.schemas import AccountRef, Me, Profile, ProfileEdit
 from kernel.actor import Actor
 from kernel.clock import rfc3339
-from kernel.db import Database, Write, in_chunks, insert_ignore
+from kernel.db import Database, Write, edit_version, in_chunks, insert_ignore
 from kernel.errors import Conflict, FieldError, NotFound
 from kernel.ids import new_id
 
@@ -55,6 +55,7 @@ class People:
             "synthetic": synthetic,
             "followers": 0,
             "following": 0,
+            "version": 1,
             "created_at": tx.now,
         }
         if not insert_ignore(tx.session, models.Account.__table__, row):
@@ -107,7 +108,26 @@ class People:
         account_id = actor.require_account()
         with self.db.read() as session:
             account = self._get(session, account_id)
-            return Me(**self._profile_fields(session, actor, account), synthetic=account.synthetic)
+            return Me(
+                **self._profile_fields(session, actor, account), synthetic=account.synthetic, version=account.version
+            )
+
+    def edit(self, actor: Actor, form: ProfileEdit, if_match: str) -> Me:
+        """Change what one's profile says. `PreconditionFailed` (`version.changed`) when it has another version."""
+        account_id = actor.require_account()
+        given = form.model_dump(exclude_unset=True)
+        values = {name: value for name, value in given.items() if value is not None or name == "avatar"}
+
+        def write(tx: Write) -> None:
+            edit_version(tx.session, models.Account.__table__, account_id, if_match, values)
+            tx.record(ProfileChanged(account_id))
+
+        self.db.write(write)
+        return self.me(actor)
+
+    def avatars_among(self, session: Session, urls: Sequence[str]) -> set[str]:
+        """Which of these pictures are somebody's avatar."""
+        return {*session.scalars(select(_account.avatar).where(_account.avatar.in_(urls)))}
 
     def find_by_handle(self, handle: str) -> str | None:
         """The id of the account with this handle."""

@@ -14,6 +14,7 @@ from accounts.schemas import (
     DeviceOut,
     Me,
     Profile,
+    ProfileEdit,
     Registration,
     Relation,
     SessionOut,
@@ -59,10 +60,17 @@ def log_out(actor: Actor) -> None:
 
 
 @routes.get("/me")
-@endpoint(returns=Me)
+@endpoint(returns=Me, etag="version")
 def me(actor: Actor) -> Me:
     """The caller's own account."""
     return find(AccountService).me(actor)
+
+
+@routes.patch("/me")
+@endpoint(body=ProfileEdit, returns=Me, if_match=True, etag="version")
+def edit_me(actor: Actor, body: ProfileEdit, if_match: str) -> Me:
+    """Change one's own name, bio or picture."""
+    return find(AccountService).edit(actor, body, if_match)
 
 
 @routes.get("/accounts/<id:account_id>")

@@ -56,6 +56,15 @@ class Profile(AccountRef):
 
 class Me(Profile):
     synthetic: bool = False
+    version: int = 1
+
+
+class ProfileEdit(Schema):
+    """What is absent stays; `avatar` is the address of an uploaded picture, null takes it away."""
+
+    name: Annotated[Line, StringConstraints(max_length=50)] | None = None
+    bio: Annotated[Prose, StringConstraints(max_length=500)] | None = None
+    avatar: Annotated[str, StringConstraints(strict=True, pattern=r"^/media/images/[0-9a-f]{64}\.webp$")] | None = None
 
 
 class SessionOut(Schema):

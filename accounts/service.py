@@ -18,11 +18,12 @@ from accounts.people import ref_of
 from accounts.relations import Relations
 from accounts.schemas import AccountRef, Credentials, Registration
 from kernel.actor import Actor
-from kernel.db import Database, Write
+from kernel.db import Database, Write, prune
 from kernel.errors import Forbidden, Unauthenticated
 from kernel.ids import new_id
 
 TOKEN_LIFE = timedelta(days=30)
+EXPIRED_KEPT = timedelta(days=7)
 _hasher = PasswordHasher()
 # Verified when the handle is unknown, so that an unknown handle takes as long as a wrong password.
 _DECOY = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$5qyHZkNUEMzlYFnGYbvTQm4Fg1nqDHTqJsD0dHVnLVk"
@@ -104,6 +105,11 @@ class AccountService(Relations):
     def log_out(self, token: str) -> None:
         """End a session; an unknown one is no error."""
         self.db.write(lambda tx: tx.session.execute(delete(models.Token).where(models.Token.hash == _digest(token))))
+
+    def forget_sessions(self) -> None:
+        """Delete tokens a week after they expired; until then they are answered as expired."""
+        tokens = models.Token.__table__.c
+        prune(self.db, tokens.hash, tokens.expires_at < self.db.clock.now() - EXPIRED_KEPT)
 
     def new_device(self, synthetic: bool = False) -> str:
         """An anonymous device, for somebody who has no account yet."""

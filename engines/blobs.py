@@ -6,7 +6,10 @@ import hashlib
 import os
 import re
 import tempfile
+from datetime import datetime
 from pathlib import Path
+
+from kernel.ports import Clock
 
 _NAME = re.compile(r"([0-9a-f]{64})\.[a-z0-9]{1,8}")
 
@@ -14,16 +17,37 @@ _NAME = re.compile(r"([0-9a-f]{64})\.[a-z0-9]{1,8}")
 class FileBlobs:
     """Blobs in a folder, 256 subfolders by the first two characters of the name."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
+        self._clock = clock
         folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, data: bytes, suffix: str) -> str:
         name = f"{hashlib.sha256(data).hexdigest()}.{suffix}"
         path = self._place(name)
-        if not path.exists():
+        try:
+            self._stamp(path)
+        except FileNotFoundError:
             self._write(path, data)
         return name
+
+    def remove(self, name: str, put_before: datetime) -> bool:
+        path = self.path(name)
+        if path is None:
+            return False
+        # Aside first: who puts it from now on writes it anew, and who put it just now has left a younger stamp on it.
+        aside = path.with_name(f".{name}.gone")
+        os.replace(path, aside)
+        if aside.stat().st_mtime >= put_before.timestamp():
+            os.replace(aside, path)
+            return False
+        aside.unlink()
+        return True
+
+    def _stamp(self, path: Path) -> None:
+        """When a file was put last is its time of change."""
+        now = self._clock.now().timestamp()
+        os.utime(path, (now, now))
 
     def path(self, name: str) -> Path | None:
         if _NAME.fullmatch(name) is None:
@@ -41,6 +65,7 @@ class FileBlobs:
             aside.write(data)
             aside.flush()
             os.fsync(aside.fileno())
+        self._stamp(Path(aside.name))
         os.replace(aside.name, path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator, func, literal, select
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator, delete, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from kernel.errors import PreconditionFailed
 from kernel.facts import Fact, Reactions
 from kernel.ids import new_id
 from kernel.ports import Clock
@@ -183,6 +184,26 @@ def upsert_many(session: Session, table: Any, rows: Sequence[Mapping[str, Any]],
     change = {name: insert.excluded[name] for name in rows[0] if name not in key}
     statement = insert.on_conflict_do_update(index_elements=list(key), set_=change)
     session.execute(statement, [dict(row) for row in rows])
+
+
+def edit_version(session: Session, table: Any, id: str, if_match: str, values: Mapping[str, Any]) -> None:
+    """Change the version of a row that the caller has seen. `PreconditionFailed` (`version.changed`) when it is another."""
+    version = int(if_match) if if_match.isascii() and if_match.isdigit() and len(if_match) < 10 else -1
+    mine = (table.c.id == id) & (table.c.version == version)
+    if not session.execute(update(table).where(mine).values(**values, version=version + 1)).rowcount:  # type: ignore[attr-defined]
+        current = session.scalar(select(table.c.version).where(table.c.id == id))
+        raise PreconditionFailed("version.changed", "It was changed meanwhile; look at it again.", current=str(current))
+
+
+def prune(db: Database, key: Any, *where: Any, batch: int = 500) -> None:
+    """Delete the rows that match by their `key` column, a batch per commit, so that nobody waits for long."""
+
+    def some(tx: Write) -> int:
+        old = delete(key.table).where(key.in_(select(key).where(*where).limit(batch)))
+        return tx.session.execute(old).rowcount  # type: ignore[attr-defined,no-any-return]
+
+    while db.write(some) == batch:
+        pass
 
 
 def _insert(session: Session) -> Any:

@@ -259,6 +259,10 @@ class Blobs(Protocol):
         """Keep a file, durable when this returns; its name. The same bytes have the same name and are kept once."""
         ...
 
+    def remove(self, name: str, put_before: datetime) -> bool:
+        """Remove a file, unless it was put again since `put_before`; False when it is there still or was not there."""
+        ...
+
     def path(self, name: str) -> Path | None:
         """Where the file lies, or None; never a path outside the store, whatever `name` is."""
         ...

@@ -19,9 +19,11 @@ from moderation.schemas import (
     PageQuery,
     ReportIn,
     ReportOut,
+    StrikesOut,
     UndoIn,
 )
 from moderation.service import ModerationService
+from moderation.strikes import StrikeBook
 
 routes = blueprint("moderation", __name__)
 
@@ -94,3 +96,10 @@ def read_notices(actor: Actor) -> None:
 def audit(actor: Actor, query: PageQuery) -> AuditPage:
     """Who did what, newest first."""
     return find(ModerationService).audit(actor, query)
+
+
+@routes.get("/me/strikes")
+@endpoint(returns=StrikesOut)
+def my_strikes(actor: Actor) -> StrikesOut:
+    """The caller's own strikes, and how many still count."""
+    return find(StrikeBook).mine(actor)

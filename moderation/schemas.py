@@ -114,6 +114,26 @@ class UndoIn(Schema):
     reason: Line
 
 
+class StrikeOut(Schema):
+    """`counts` until it decays or its action is undone."""
+
+    id: str
+    action_id: str
+    action: str | None
+    reason: str
+    created_at: str
+    decays_at: str
+    revoked_at: str | None
+    counts: bool
+
+
+class StrikesOut(Schema):
+    """The newest hundred; `active` says how many count."""
+
+    items: list[StrikeOut]
+    active: int
+
+
 class NoticeOut(Schema):
     id: str
     kind: str

@@ -42,9 +42,11 @@ from notes.schemas import (
     ProductChip,
 )
 from notes.service import NoteService
+from notes.uploads import DROP_FILES, UnusedUploads
 from notes.visibility import Placement
 
 __all__ = [
+    "DROP_FILES",
     "CardPage",
     "CommentContent",
     "CommentDeleted",
@@ -86,4 +88,5 @@ __all__ = [
     "Price",
     "ProductChip",
     "ProductGate",
+    "UnusedUploads",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from kernel.actor import Actor
@@ -100,6 +101,7 @@ class MediaService:
             small_width=small_width,
             small_height=small_height,
             created_at=tx.now,
+            free_since=tx.now,
         )
         tx.session.add(row)
         return row
@@ -118,6 +120,7 @@ def out(row: models.Media) -> MediaOut:
 def pictures(session: Session, owner_id: str, images: Sequence[ImageIn]) -> list[dict[str, Any]]:
     """What a version keeps of its images, in order. Raises `media.not_found` for what is not the author's."""
     ids = [image.media for image in images]
+    _take(session, owner_id, ids)
     rows = {row.id: row for row in session.query(models.Media).where(models.Media.id.in_(ids))} if ids else {}
     missing = [
         FieldError(f"images.{place}.media", "media.not_found", "is no upload of yours")
@@ -127,6 +130,14 @@ def pictures(session: Session, owner_id: str, images: Sequence[ImageIn]) -> list
     if missing:
         raise Invalid("media.not_found", "An image is not among your uploads.", missing)
     return [_picture(rows[image.media], image.alt) for image in images]
+
+
+def _take(session: Session, owner_id: str, ids: Sequence[str]) -> None:
+    """Say that they are used, before looking whether they are there: so none is deleted meanwhile."""
+    mine = (models.Media.id.in_(ids)) & (models.Media.owner_id == owner_id)
+    taken = update(models.Media).where(mine).values(free_since=None)
+    if ids:
+        session.execute(taken.execution_options(synchronize_session=False))
 
 
 def _picture(row: models.Media, alt: str) -> dict[str, Any]:

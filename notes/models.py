@@ -119,7 +119,10 @@ class Comment(Base):
 
 
 class Media(Base):
-    """An uploaded image, checked and re-encoded. The file names are SHA-256 of the bytes."""
+    """An uploaded image, checked and re-encoded. The file names are SHA-256 of the bytes.
+
+    `free_since`: from when on no version has used it, as far as is known; None once one has.
+    """
 
     __tablename__ = "media"
     __table_args__ = (Index("ix_media_owner", "owner_id", "id"),)
@@ -134,3 +137,4 @@ class Media(Base):
     small_width: Mapped[int]
     small_height: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Instant)
+    free_since: Mapped[datetime | None] = mapped_column(Instant, index=True)

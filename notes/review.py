@@ -15,6 +15,7 @@ from sqlalchemy import delete, select
 from kernel.db import Write
 from kernel.errors import AppError, Conflict, FieldError, Invalid, PreconditionFailed
 from kernel.ids import new_id
+from notes import uploads
 from notes.facts import (
     NoteDeleted,
     NoteLimited,
@@ -80,6 +81,7 @@ def revise(tx: Write, note: Note, content: Content) -> NoteVersion:
     note.latest += 1
     if old.state == "draft":
         tx.session.delete(old)
+        uploads.release(tx, old.pictures, content.pictures)
     elif old.state == "in_review":
         old.was, old.state = old.state, "superseded"
     version = _add_version(tx, note, content, "draft")

@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from accounts import AccountService
 from kernel.actor import Actor
 from kernel.clock import rfc3339
-from kernel.db import Database, Write
+from kernel.db import Database, Write, prune
 from kernel.errors import Conflict, NotFound, Unavailable
 from kernel.idempotency import Answer, IdempotencyKey, check_key, once
 from kernel.ids import new_id
 from kernel.policy import Policies
 from shop import stock, waiting
 from shop.facts import OrderPlaced
+from shop.limits import count, within_limit
 from shop.models import Order, OrderLine, Quote, SkuBuyer
 from shop.quotes import (
     Limits,
@@ -41,6 +42,7 @@ PLACE = "orders.create"
 CLOSE_ORDER = "shop.close_order"
 ATTRIBUTION = "last_touch.1"  # the line keeps the touchpoint it was put into the quote with
 QUOTE_LIFE = timedelta(minutes=15)
+QUOTE_KEPT = timedelta(days=1)
 PAY_BY, PAY_BY_ROOM, UNPAID_CAP = "order.pay_by", "order.pay_by_room", "order.unpaid_cap"
 
 _sku_buyer, _idempotency = SkuBuyer.__table__.c, IdempotencyKey.__table__.c
@@ -48,15 +50,6 @@ _sku_buyer, _idempotency = SkuBuyer.__table__.c, IdempotencyKey.__table__.c
 _INSERT_QUOTE = insert(Quote.__table__)  # type: ignore[arg-type]
 _INSERT_ORDER = insert(Order.__table__)  # type: ignore[arg-type]
 _INSERT_LINES = insert(OrderLine.__table__)  # type: ignore[arg-type]
-# Counters that refuse by themselves: no row comes back when the cap is reached.
-_COUNT_UNPAID = text(
-    "INSERT INTO buyers (account_id, unpaid) VALUES (:buyer, 1) ON CONFLICT (account_id) "
-    "DO UPDATE SET unpaid = buyers.unpaid + 1 WHERE buyers.unpaid < :cap RETURNING unpaid"
-)
-_COUNT_UNITS = text(
-    "INSERT INTO sku_buyers (sku_id, account_id, qty) VALUES (:sku, :buyer, :qty) ON CONFLICT (sku_id, account_id) "
-    "DO UPDATE SET qty = sku_buyers.qty + :qty WHERE sku_buyers.qty + :qty <= :cap RETURNING qty"
-)
 
 
 class CheckoutService:
@@ -116,6 +109,10 @@ class CheckoutService:
             expires_at=rfc3339(expires_at),
         )
 
+    def forget_quotes(self) -> None:
+        """Delete quotes a day after they expired; an order has its own lines. Until then they are answered as expired."""
+        prune(self.db, Quote.__table__.c.id, Quote.__table__.c.expires_at < self.db.clock.now() - QUOTE_KEPT)
+
     # -- place ----------------------------------------------------------------------------------------------------
 
     def place(self, actor: Actor, form: PlaceIn, key: str) -> Answer:
@@ -139,7 +136,7 @@ class CheckoutService:
         if refusal is not None:
             return refusal
         terms = self._terms(tx.session, lines)
-        _count(tx, buyer, lines, limits, terms[UNPAID_CAP])
+        count(tx, buyer, lines, limits, terms[UNPAID_CAP])
         order_id, pay_by = new_id("ord", tx.now), tx.now + timedelta(seconds=terms[PAY_BY])
         self._write_order(tx, order_id, pay_by, quote, lines, limits, actor.synthetic)
         stock.book(tx, stock.RESERVED, parts(lines), levels, order_id, buyer)
@@ -227,27 +224,9 @@ def _shortage(tx: Write, buyer: str, short: Part, limits: Limits, key: str) -> d
     if short.sku_id in limits:
         mine = (_sku_buyer.sku_id == short.sku_id) & (_sku_buyer.account_id == buyer)
         bought = tx.session.scalar(select(_sku_buyer.qty).where(mine)) or 0
-        _within_limit(bought + short.qty <= limits[short.sku_id], short.sku_id, limits)
+        within_limit(bought + short.qty <= limits[short.sku_id], short.sku_id, limits)
     place = waiting.join(tx, short, buyer, key)
     return Placed(result="all_held", sku=short.sku_id, place=place).model_dump(exclude_none=True)
-
-
-def _count(tx: Write, buyer: str, lines: Sequence[StoredLine], limits: Limits, cap: int) -> None:
-    """Count the order against the person's limits, or refuse it."""
-    for line in sorted(lines, key=lambda line: line.sku):
-        if line.sku in limits:
-            limit = limits[line.sku]
-            values = {"sku": line.sku, "buyer": buyer, "qty": line.qty, "cap": limit}
-            counted = line.qty <= limit and tx.session.execute(_COUNT_UNITS, values).first() is not None
-            _within_limit(counted, line.sku, limits)
-    if tx.session.execute(_COUNT_UNPAID, {"buyer": buyer, "cap": cap}).first() is None:
-        raise Conflict("order.too_many_unpaid", f"Pay or cancel one of your {cap} unpaid orders first.", cap=cap)
-
-
-def _within_limit(kept: bool, sku_id: str, limits: Limits) -> None:
-    if not kept:
-        limit = limits[sku_id]
-        raise Conflict("stock.person_limit", f"At most {limit} of this per person.", sku=sku_id, limit=limit)
 
 
 def _row(order_id: str, position: int, line: StoredLine, limits: Limits) -> dict[str, Any]:

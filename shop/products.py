@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from accounts import AccountService
 from kernel import cursors
 from kernel.actor import Actor
-from kernel.db import Database, Write, in_chunks
-from kernel.errors import FieldError, Forbidden, Invalid, NotFound, PreconditionFailed
+from kernel.db import Database, Write, edit_version, in_chunks
+from kernel.errors import FieldError, Forbidden, Invalid, NotFound
 from kernel.idempotency import Answer, once
 from kernel.ids import new_id
 from shop import stock, waiting
@@ -144,7 +144,7 @@ class ProductService:
         values = {name: value for name, value in values.items() if value is not None or name == "cover"}
 
         def write(tx: Write) -> None:
-            _edit(tx, Product.__table__, product_id, if_match, values)
+            edit_version(tx.session, Product.__table__, product_id, if_match, values)
             tx.record(ProductChanged(product_id))
 
         self.db.write(write)
@@ -161,7 +161,7 @@ class ProductService:
             raise Invalid("money.mixed_currencies", "The currency of a product does not change.", [error])
 
         def write(tx: Write) -> None:
-            _edit(tx, Sku.__table__, sku_id, if_match, {"price": patch.price.amount})
+            edit_version(tx.session, Sku.__table__, sku_id, if_match, {"price": patch.price.amount})
             bump = update(Product.__table__).where(_product.id == current.product_id)  # type: ignore[arg-type]
             tx.session.execute(bump.values(version=_product.version + 1))
             tx.record(ProductChanged(current.product_id))
@@ -274,6 +274,11 @@ class ProductService:
         rows = _read(session, SKUS, _sku.id, sku_ids)
         return {row.id: row.merchant_id for row in rows if row.status == "listed"}
 
+    def covers_among(self, session: Session, urls: Sequence[str]) -> set[str]:
+        """Which of these pictures are the cover of a product."""
+        address = _product.cover["url"].as_string()
+        return {*session.scalars(select(address).where(address.in_(urls)))}
+
     def sku_ids(self, product_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The SKUs of products, in their order."""
         found: dict[str, tuple[str, ...]] = {}
@@ -318,14 +323,6 @@ class ProductService:
 def _read(session: Session, query: Select[Any], column: Any, ids: Iterable[str]) -> Rows:
     chunks = in_chunks([*dict.fromkeys(ids)])
     return [row for chunk in chunks for row in session.execute(query.where(column.in_(chunk)))]
-
-
-def _edit(tx: Write, table: Any, id: str, if_match: str, values: dict[str, Any]) -> None:
-    version = int(if_match) if if_match.isascii() and if_match.isdigit() and len(if_match) < 10 else -1
-    mine = (table.c.id == id) & (table.c.version == version)
-    if not tx.session.execute(update(table).where(mine).values(**values, version=version + 1)).rowcount:  # type: ignore
-        current = tx.session.scalar(select(table.c.version).where(table.c.id == id))
-        raise PreconditionFailed("version.changed", "It was changed meanwhile; look at it again.", current=str(current))
 
 
 def _absent() -> NotFound:

@@ -15,7 +15,15 @@ from tests import agreement
 
 Schema = dict[str, Any]
 Path = tuple[str | int, ...]
-SAMPLES = ("a" * 8, "note_" + "0" * 26, "/media/images/a.webp", "+86 138 0000 0000", "dau,gmv", "k1")
+SAMPLES = (
+    "a" * 8,
+    "note_" + "0" * 26,
+    "/media/images/a.webp",
+    "+86 138 0000 0000",
+    "dau,gmv",
+    "k1",
+    "/media/images/" + "0" * 64 + ".webp",
+)
 FREE_TEXT = {"password"}
 """Fields that take any character, because nobody is ever shown them."""
 VALUES: tuple[Any, ...] = (

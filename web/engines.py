@@ -56,7 +56,7 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
     return Engines(
         db=open_database(settings.sql_url, clock),
         kv=kv or open_kv(settings.kv_url, settings.data / "kv"),
-        blobs=FileBlobs(settings.data / "media" / "images"),
+        blobs=FileBlobs(settings.data / "media" / "images", clock),
         clock=clock,
         payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),
         streams=FfmpegMedia(settings.data / "live", clock),

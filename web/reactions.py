@@ -33,9 +33,13 @@ def connect(db: AnyDatabase, services: Services) -> None:
     worker.repeat("metrics.seal", timedelta(hours=1), services.metrics.seal)
     worker.repeat("feed.rescore", timedelta(minutes=5), services.candidates.rescore_all)
     worker.repeat("idempotency.forget", timedelta(hours=1), lambda: db.write(_forget_keys))
+    worker.repeat("accounts.forget_sessions", timedelta(hours=1), services.accounts.forget_sessions)
+    worker.repeat("shop.forget_quotes", timedelta(hours=1), services.checkout.forget_quotes)
+    worker.repeat("notes.sweep_uploads", timedelta(hours=1), services.uploads.sweep)
     worker.repeat("search.fill_if_lost", timedelta(minutes=10), services.search.fill_if_lost)
     worker.handlers.update(shop_jobs(services.orders, services.products))
     worker.handlers.update(services.live_jobs.handlers)
+    worker.handlers[n.DROP_FILES] = lambda args: services.uploads.drop_files(args["names"])
     worker.handlers["search.index"] = lambda args: services.search.index_things(args["kind"], args["ids"])
     worker.handlers["feed.refresh"] = lambda args: services.candidates.refresh(args["note_ids"])
     worker.handlers["moderation.screen"] = verdicts.screen
@@ -66,6 +70,7 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
                 lambda tx, f: services.candidates.merge(tx, f.device_id, f.account_id),
             ]
         ),
+        a.ProfileChanged: Reaction(),
         a.Followed: Reaction(),
         a.Unfollowed: Reaction(),
         a.Blocked: Reaction(now=[cast.walls]),

@@ -26,7 +26,7 @@ from live import (
 )
 from metrics import MetricsService
 from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook
-from notes import MediaService, NoteService, ProductGate
+from notes import MediaService, NoteService, ProductGate, UnusedUploads
 from search import NoteSource, ProductSource, RoomSource, SearchService
 from shop import CheckoutService, OrderService, ProductService
 from web.engines import Engines
@@ -54,6 +54,7 @@ class Services:
     gate: ProductGate
     media: MediaService
     notes: NoteService
+    uploads: UnusedUploads
     candidates: Candidates
     feed: FeedService
     search: SearchService
@@ -112,6 +113,7 @@ def wire(settings: Settings, engines: Engines) -> Services:
         gate=gate,
         media=media,
         notes=notes,
+        uploads=UnusedUploads(engines.db, engines.blobs, off_loop, (products.covers_among, accounts.avatars_among)),
         candidates=candidates,
         feed=FeedService(engines.db, accounts, notes, directory, candidates, policies),
         search=SearchService(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from threading import Thread
 
+import pytest
+
 from accounts import ApplicationIn, CreatorApplied
 from kernel.actor import Actor
 from kernel.db import Write
@@ -208,3 +210,38 @@ def test_an_expired_token_is_refused(house: House) -> None:
     viewer = house.as_("viewer")
     house.clock.advance(days=31)
     assert problem(viewer.get("me")) == (401, "session.expired")
+
+
+def test_one_edits_one_s_own_profile_on_the_version_seen(any_house: House) -> None:
+    mine, other = any_house.as_("mine"), any_house.as_("other")
+    seen = mine.get("me").headers["ETag"]
+    changed = mine.patch("me", {"name": "Lin Mei", "bio": "Linen.\nAnd wool."}, seen)
+    assert (changed.status_code, changed.json["name"], changed.json["bio"]) == (200, "Lin Mei", "Linen.\nAnd wool.")
+    assert other.get(f"accounts/{mine.id}").json["name"] == "Lin Mei"
+    stale = mine.patch("me", {"name": "Somebody"}, seen)
+    assert problem(stale) == (412, "version.changed")
+    assert stale.json["current"] == "2"
+    assert mine.get("me").json["name"] == "Lin Mei"
+    assert problem(mine._open("PATCH", "me", json={"name": "X"})) == (412, "version.missing")
+    assert problem(any_house.device().patch("me", {"name": "X"}, seen)) == (401, "session.required")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"name": ""},
+        {"name": "x" * 51},
+        {"name": "a\u202eb"},
+        {"bio": "x" * 501},
+        {"bio": "a\u0000b"},
+        {"avatar": "https://elsewhere.example/x.webp"},
+        {"avatar": "/media/images/../../secret"},
+        {"handle": "other"},
+        {"roles": ["admin"]},
+    ],
+)
+def test_a_wrong_profile_changes_nothing(house: House, form: dict) -> None:
+    mine = house.as_("mine")
+    before = mine.get("me").json
+    assert problem(mine.patch("me", form, '"1"')) == (422, "request.invalid")
+    assert mine.get("me").json == before

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from sqlalchemy import func, select
 
 from engines.blobs import FileBlobs
+from kernel.clock import SystemClock
 from notes.models import Media
 from tests.house import Client, House, problem
 from tests.writing import picture, upload
@@ -190,7 +191,7 @@ def test_other_names_are_not_found(house: House, name: str) -> None:
 
 
 def test_blobs_are_named_by_their_content_and_never_leave_the_folder(tmp_path: Path) -> None:
-    blobs = FileBlobs(tmp_path / "blobs")
+    blobs = FileBlobs(tmp_path / "blobs", SystemClock())
     name = blobs.put(b"abc", "webp")
     assert name == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad.webp"
     assert blobs.put(b"abc", "webp") == name

@@ -12,6 +12,7 @@ from moderation import Subject
 from moderation.rules import judge
 from moderation.schemas import ActionIn, UndoIn
 from tests.house import Client, House, problem
+from tests.writing import close_gate
 
 
 def report(reporter: Client, account_id: str, reason: str = "spam", **extra: Any) -> Any:
@@ -234,3 +235,18 @@ def test_screening_holds_a_version_once_and_opens_a_case(any_house: House) -> No
 )
 def test_what_the_rules_say(text: str, verdict: str) -> None:
     assert judge(text).verdict == verdict
+
+
+def test_one_sees_one_s_own_strikes_with_their_reasons_and_whether_they_count(any_house: House) -> None:
+    author, other = any_house.as_("author"), any_house.as_("other")
+    assert author.get("me/strikes").json == {"items": [], "active": 0}
+    close_gate(any_house, author.id)
+    (strike,) = author.get("me/strikes").json["items"]
+    assert (strike["counts"], strike["revoked_at"]) == (True, None)
+    assert author.get("me/strikes").json["active"] == 1
+    assert other.get("me/strikes").json == {"items": [], "active": 0}
+    any_house.clock.advance(days=20)
+    any_house.engines.db.write(lambda tx: any_house.services.strikes.revoke(tx, strike["action_id"]))
+    (revoked,) = author.get("me/strikes").json["items"]
+    assert (revoked["counts"], author.get("me/strikes").json["active"]) == (False, 0)
+    assert problem(any_house.anonymous().get("me/strikes")) == (401, "session.required")

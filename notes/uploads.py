@@ -1,0 +1,87 @@
+"""Uploads that nothing uses: noted from when, deleted a day later, their files last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from kernel.db import Database, Write
+from kernel.ports import Blobs
+from notes.media import url
+from notes.models import Media, Note, NoteVersion
+
+UNUSED_FOR = timedelta(hours=24)
+DROP_FILES = "notes.drop_files"
+_BATCH = 100
+Users = Callable[[Session, Sequence[str]], set[str]]
+"""Which of these addresses of pictures another service shows, as the session sees it."""
+
+
+def release(tx: Write, old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> None:
+    """A draft let some pictures go; whether another version has them is asked when their time is over."""
+    gone = {picture["media"] for picture in old} - {picture["media"] for picture in new}
+    if gone:
+        free = update(Media).where(Media.id.in_(gone)).values(free_since=tx.now)
+        tx.session.execute(free.execution_options(synchronize_session=False))
+
+
+class UnusedUploads:
+    """Rows are judged and deleted in one write each batch; attaching one takes the same row, so one of the two comes first."""
+
+    def __init__(self, db: Database, blobs: Blobs, off_loop: Callable[..., Any], users: Sequence[Users]) -> None:
+        self.db = db
+        self.blobs = blobs
+        self.users = users
+        self._off_loop = off_loop
+
+    def sweep(self) -> None:
+        """Delete what no version has used for a day."""
+        while self.db.write(self._sweep_some) == _BATCH:
+            pass
+
+    def _sweep_some(self, tx: Write) -> int:
+        over = Media.free_since <= tx.now - UNUSED_FOR
+        rows = tx.session.scalars(
+            select(Media).where(over).order_by(Media.free_since).limit(_BATCH).with_for_update(skip_locked=True)
+        ).all()
+        used = _attached(tx.session, {row.owner_id for row in rows})
+        shown = self._shown(tx.session, [name for row in rows for name in (row.name, row.small_name)])
+        gone: set[str] = set()
+        for row in rows:
+            if row.id in used:
+                row.free_since = None
+            elif not shown.isdisjoint((row.name, row.small_name)):
+                row.free_since = tx.now
+            else:
+                tx.session.delete(row)
+                gone |= {row.name, row.small_name}
+        if gone:
+            tx.enqueue(DROP_FILES, {"names": sorted(gone)})
+        return len(rows)
+
+    def drop_files(self, names: Sequence[str]) -> None:
+        """The job after it: remove files that no row names any more; one that was put again meanwhile stays."""
+        with self.db.read() as session:
+            found = session.execute(
+                select(Media.name, Media.small_name).where(or_(Media.name.in_(names), Media.small_name.in_(names)))
+            )
+            kept = {name for row in found for name in row} | self._shown(session, names)
+        for name in names:
+            if name not in kept:
+                self._off_loop(self.blobs.remove, name, self.db.clock.now() - UNUSED_FOR)
+
+    def _shown(self, session: Session, names: Sequence[str]) -> set[str]:
+        by_url = {url(name): name for name in names}
+        return {by_url[one] for user in self.users for one in user(session, [*by_url])} if names else set()
+
+
+def _attached(session: Session, owners: set[str]) -> set[str]:
+    """The uploads that versions of these authors have; nobody attaches somebody else's."""
+    if not owners:
+        return set()
+    theirs = select(NoteVersion.pictures).join(Note, Note.id == NoteVersion.note_id).where(Note.author_id.in_(owners))
+    return {picture["media"] for pictures in session.scalars(theirs) for picture in pictures}

@@ -295,7 +295,7 @@ def test_placing_takes_few_statements_and_asks_each_thing_once(house: House) -> 
     event.listen(house.engines.db._writer, "before_cursor_execute", lambda *args: told.append(args[2]))
     checkout.place(buyer, PlaceIn(quote=named), "k")
     statements = [text for text in told if not text.startswith(("BEGIN", "SAVEPOINT", "RELEASE"))]
-    assert len(statements) <= 11, statements
+    assert len(statements) <= 12, statements  # one of them: does the merchant still sell?
 
 
 # -- paying -----------------------------------------------------------------------------------------------------------

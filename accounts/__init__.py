@@ -1,6 +1,7 @@
 """Who: people, roles, sessions, anonymous devices, follows, blocks, creator applications."""
 
 from accounts.applications import Application, ApplicationService, Strikes
+from accounts.company import Company
 from accounts.facts import (
     AccountRegistered,
     AccountSuspended,
@@ -28,6 +29,7 @@ __all__ = [
     "ApplicationIn",
     "ApplicationService",
     "Blocked",
+    "Company",
     "CreatorApplied",
     "CreatorApproved",
     "CreatorRefused",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from accounts import models
+from accounts.company import Company, company, known_to
 from accounts.facts import Blocked, Followed, Unblocked, Unfollowed
 from accounts.people import People, absent, blocks
 from accounts.schemas import Relation
 from kernel.actor import Actor
-from kernel.db import Write, insert_ignore
+from kernel.db import Write, in_chunks, insert_ignore
 from kernel.errors import Invalid
 
 
@@ -142,3 +143,14 @@ class Relations(People):
                 select(block.blocker_id, block.blocked_id).where(or_(block.blocker_id == me, block.blocked_id == me))
             )
             return frozenset(other for row in rows for other in row if other != me)
+
+    def company(self, viewer: Actor, ids: Iterable[str], live: set[str] | None = None) -> Company:
+        """These accounts as a page of `viewer`'s shows them; unknown ids are left out. `live`: those on air, where that is
+        known already."""
+        wanted = list(dict.fromkeys(ids))
+        query = known_to(viewer.account_id)
+        with self.db.read() as session:
+            rows = [
+                row for chunk in in_chunks(wanted) for row in session.execute(query.where(models.Account.id.in_(chunk)))
+            ]
+        return company(rows, self.live_hosts(wanted) if live is None else live)

@@ -28,6 +28,19 @@ _hasher = PasswordHasher()
 # Verified when the handle is unknown, so that an unknown handle takes as long as a wrong password.
 _DECOY = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$5qyHZkNUEMzlYFnGYbvTQm4Fg1nqDHTqJsD0dHVnLVk"
 
+_SESSION = (
+    select(
+        models.Token.device_id,
+        models.Token.expires_at,
+        models.Token.account_id,
+        models.Account.status,
+        models.Account.synthetic,
+        models.AccountRole.role,
+    )
+    .join(models.Account, models.Account.id == models.Token.account_id)
+    .outerjoin(models.AccountRole, models.AccountRole.account_id == models.Token.account_id)
+)
+
 
 @dataclass(frozen=True)
 class Session:
@@ -124,16 +137,16 @@ class AccountService(Relations):
     def authenticate(self, token: str) -> Actor:
         """The actor of a token, else `Unauthenticated` (`session.invalid`, `session.expired`)."""
         with self.db.read() as session:
-            row = session.get(models.Token, _digest(token))
-            if row is None:
-                raise Unauthenticated("session.invalid", "This token is not known.")
-            if row.expires_at <= self.db.clock.now():
-                raise Unauthenticated("session.expired", "This session has expired; log in again.")
-            account = session.get_one(models.Account, row.account_id)
-            roles = session.scalars(select(models.AccountRole.role).where(models.AccountRole.account_id == account.id))
-            if account.status != "active":
-                raise Unauthenticated("account.suspended", "This account is suspended.")
-            return Actor(account.id, row.device_id, frozenset(roles), account.synthetic)
+            rows = session.execute(_SESSION.where(models.Token.hash == _digest(token))).all()
+        if not rows:
+            raise Unauthenticated("session.invalid", "This token is not known.")
+        row = rows[0]
+        if row.expires_at <= self.db.clock.now():
+            raise Unauthenticated("session.expired", "This session has expired; log in again.")
+        if row.status != "active":
+            raise Unauthenticated("account.suspended", "This account is suspended.")
+        roles = frozenset(line.role for line in rows if line.role is not None)
+        return Actor(row.account_id, row.device_id, roles, row.synthetic)
 
     def device_actor(self, device_id: str) -> Actor | None:
         """An anonymous visitor by device, or None when the device is not known."""

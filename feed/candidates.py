@@ -131,9 +131,9 @@ class Candidates:
         weights = {note_id: quality.examination(position) for note_id, position in shown}
         if not weights:
             return
-        mine = Candidate.note_id.in_(weights)
         # Taken in one order first: two pages that share notes must not wait for each other.
-        tx.session.execute(select(Candidate.note_id).where(mine).order_by(Candidate.note_id).with_for_update())
+        in_order = select(Candidate.note_id).where(Candidate.note_id.in_(weights)).order_by(Candidate.note_id)
+        mine = Candidate.note_id.in_(in_order.with_for_update())
         examined = Candidate.examined + case(weights, value=Candidate.note_id)
         counted = update(Candidate).where(mine).values(exposures=Candidate.exposures + 1, examined=examined)
         tx.session.execute(counted.execution_options(synchronize_session=False))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, Row, false, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from feed.candidates import decayed
@@ -20,6 +20,24 @@ SEEN_FOR = timedelta(days=7)
 PER_SOURCE = 120
 FRESH = 40
 TASTES = 12
+PLACEMENTS = ("feed", "following")
+_COLUMNS = (
+    Candidate.note_id,
+    Candidate.author_id,
+    Candidate.published_at,
+    Candidate.topics,
+    Candidate.commercial,
+    Candidate.fingerprint,
+    Candidate.quality,
+)
+# What found a note, by which name the viewer hears of it, how many of them at most, and which first.
+_SOURCES: dict[str, tuple[str, int, Callable[[Row[Any]], float]]] = {
+    "topic": ("topic", PER_SOURCE, lambda row: -row.quality),
+    "following": ("following", PER_SOURCE, lambda row: -row.published_at.timestamp()),
+    "new": ("new", FRESH, lambda row: row.published_at.timestamp()),
+    "newest": ("quality", PER_SOURCE, lambda row: -row.published_at.timestamp()),
+    "quality": ("quality", PER_SOURCE, lambda row: -row.quality),
+}
 
 
 @dataclass(frozen=True)
@@ -37,30 +55,48 @@ class Person:
 
 
 def read_person(session: Session, person: str | None, now: datetime) -> Person:
-    """Seen items of 7 days, the end of the last page, tastes and feedback: three statements."""
+    """Seen items of 7 days, the end of the last page, tastes and feedback: one statement."""
     if person is None:
         return Person(None)
-    columns = (Exposure.item_id, Exposure.state, Exposure.author_id, Exposure.commercial, Exposure.placement)
-    recent = select(*columns).where(*_recent(person, now))
-    shown = session.execute(recent.order_by(Exposure.shown_at.desc(), Exposure.id.desc())).all()
-    tastes = session.execute(
-        select(Taste.about, Taste.weight, Taste.updated_at)
-        .where(Taste.person == person)
-        .order_by(func.abs(Taste.weight).desc())  # what somebody does not want counts as much as what they like
-        .limit(60)
-    ).all()
-    said = session.execute(select(Feedback.kind, Feedback.target).where(Feedback.person == person)).all()
-    last = (Shown(row.author_id, row.commercial) for row in shown if row.placement == "feed")
+    known: dict[str, list[Row[Any]]] = {}
+    for row in session.execute(_known_of(person, now)):
+        known.setdefault(row.what, []).append(row)
+    shown = [row for placement in PLACEMENTS for row in known.get(placement, ())]
+    last = sorted(known.get("feed", ()), key=lambda row: (row.at, row.id))[1 - WINDOW :]
     return Person(
         id=person,
         shown=len(shown),
-        seen=frozenset((row[0], row[1]) for row in shown),
-        before=tuple(reversed(list(islice(last, WINDOW - 1)))),
-        tastes={about: decayed(weight, at, now) for about, weight, at in tastes},
-        not_interested=frozenset(target for kind, target in said if kind == "not_interested"),
-        hidden_authors=frozenset(target for kind, target in said if kind == "hide_author"),
-        fewer_products=any(kind == "fewer_products" for kind, _ in said),
+        seen=frozenset((row.name, row.state) for row in shown),
+        before=tuple(Shown(row.author_id, row.commercial) for row in last),
+        tastes={row.name: decayed(row.weight, row.at, now) for row in known.get("taste", ())},
+        not_interested=frozenset(row.name for row in known.get("not_interested", ())),
+        hidden_authors=frozenset(row.name for row in known.get("hide_author", ())),
+        fewer_products="fewer_products" in known,
     )
+
+
+def _known_of(person: str, now: datetime) -> CompoundSelect[Any]:
+    """What was shown (by its placement), the strongest tastes, and what was said (by its kind), in one shape."""
+    nothing, no = literal(""), false()
+    shown = select(
+        Exposure.placement.label("what"),
+        Exposure.item_id.label("name"),
+        Exposure.state.label("state"),
+        Exposure.author_id.label("author_id"),
+        Exposure.commercial.label("commercial"),
+        literal(0.0).label("weight"),
+        Exposure.shown_at.label("at"),
+        Exposure.id.label("id"),
+    ).where(*_recent(person, now))
+    # What somebody does not want counts as much as what they like.
+    strongest = (
+        select(Taste).where(Taste.person == person).order_by(func.abs(Taste.weight).desc()).limit(60).subquery().c
+    )
+    tastes = select(
+        literal("taste"), strongest.about, nothing, nothing, no, strongest.weight, strongest.updated_at, nothing
+    )
+    said = select(Feedback.kind, Feedback.target, nothing, nothing, no, literal(0.0), Feedback.created_at, nothing)
+    return union_all(shown, tastes, said.where(Feedback.person == person))
 
 
 def count_shown(session: Session, person: str, now: datetime) -> int:
@@ -73,43 +109,39 @@ def _recent(person: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def recall_notes(session: Session, person: Person, following: Sequence[str]) -> list[Item]:
-    """Notes by taste, by followed authors, fresh ones with a guarantee, and the best by quality: at most five statements."""
+    """Notes by taste, by followed authors, fresh ones with a guarantee, the newest, and the best by quality: one statement."""
+    rows: dict[str, list[Row[Any]]] = {}
+    for row in session.execute(_sources(person, following)):
+        if _wanted(row, person):
+            rows.setdefault(row.found_by, []).append(row)
     found: dict[str, Item] = {}
-    seen = [note_id for note_id, _ in person.seen]
-    open_ones = select(Candidate).where(Candidate.eligible)
-    topics = _liked(person, "topic:")
-    if topics:
-        best = (
-            select(CandidateTopic.note_id)
-            .where(CandidateTopic.topic.in_(topics))
-            .order_by(CandidateTopic.quality.desc())
-            .limit(PER_SOURCE + len(seen))
-        )
-        _add(found, session.scalars(open_ones.where(Candidate.note_id.in_(best))).all(), person, "topic")
-    authors = list(dict.fromkeys([*following[:300], *_liked(person, "author:")]))
-    if authors:
-        theirs = open_ones.where(Candidate.author_id.in_(authors)).order_by(Candidate.published_at.desc())
-        _add(found, session.scalars(theirs.limit(PER_SOURCE)).all(), person, "following")
-    fresh = open_ones.where(Candidate.exposures < GUARANTEE).order_by(Candidate.published_at)
-    oldest = session.scalars(fresh.limit(FRESH + len(seen))).all()
-    waiting = [row for row in oldest if _wanted(row, person)][:FRESH]
-    _add(found, waiting, person, "new")
-    found |= {row.note_id: replace(found[row.note_id], guaranteed=True) for row in waiting}
-    newest = open_ones.order_by(Candidate.published_at.desc())
-    _add(found, session.scalars(newest.limit(FRESH)).all(), person, "quality")
-    quality = open_ones.order_by(Candidate.quality.desc())
-    _add(found, session.scalars(quality.limit(PER_SOURCE + len(seen))).all(), person, "quality")
+    for name, (source, most, order) in _SOURCES.items():
+        for row in sorted(rows.get(name, ()), key=order)[:most]:
+            item = found.setdefault(row.note_id, _item(row, person, source))
+            if name == "new":
+                found[row.note_id] = replace(item, guaranteed=True)
     return list(found.values())
 
 
-def _add(found: dict[str, Item], rows: Sequence[Candidate], person: Person, source: str) -> None:
-    """The best of a source that this person has not seen; more were read because some are seen."""
-    for row in [row for row in rows if _wanted(row, person)][:PER_SOURCE]:
-        if row.note_id not in found:
-            found[row.note_id] = _item(row, person, source)
+def _sources(person: Person, following: Sequence[str]) -> CompoundSelect[Any]:
+    """More are read than wanted because some are seen."""
+    seen = len(person.seen)
+    notes = select(*_COLUMNS).where(Candidate.eligible)
+    best = select(CandidateTopic.note_id).where(CandidateTopic.topic.in_(_liked(person, "topic:")))
+    best = best.order_by(CandidateTopic.quality.desc()).limit(PER_SOURCE + seen)
+    theirs = notes.where(Candidate.author_id.in_({*following[:300], *_liked(person, "author:")}))
+    fresh = notes.where(Candidate.exposures < GUARANTEE)
+    queries = {
+        "topic": notes.where(Candidate.note_id.in_(best)),
+        "following": theirs.order_by(Candidate.published_at.desc()).limit(PER_SOURCE),
+        "new": fresh.order_by(Candidate.published_at).limit(FRESH + seen),
+        "newest": notes.order_by(Candidate.published_at.desc()).limit(FRESH),
+        "quality": notes.order_by(Candidate.quality.desc()).limit(PER_SOURCE + seen),
+    }
+    return union_all(*(select(literal(name).label("found_by"), query.subquery()) for name, query in queries.items()))
 
 
-def _wanted(row: Candidate, person: Person) -> bool:
+def _wanted(row: Row[Any], person: Person) -> bool:
     return (
         (row.note_id, row.note_id) not in person.seen
         and row.note_id not in person.not_interested
@@ -118,7 +150,7 @@ def _wanted(row: Candidate, person: Person) -> bool:
     )
 
 
-def _item(row: Candidate, person: Person, source: str) -> Item:
+def _item(row: Row[Any], person: Person, source: str) -> Item:
     affinity, about = affinity_of(row.topics, row.author_id, person.tastes)
     return Item(
         id=row.note_id,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 from typing import Any
 
-from accounts import AccountService
+from accounts import AccountService, Company
 from feed import exposures, quality, ranking
 from feed.candidates import TASTE_OF, Candidates
 from feed.exposures import Row
@@ -25,8 +25,9 @@ from kernel.clock import rfc3339
 from kernel.db import Database, Write, alone, insert_ignore
 from kernel.errors import FieldError, Invalid, NotFound, TooMany, Unauthenticated
 from kernel.policy import Policies
-from live import RoomDirectory
+from live import RoomDirectory, RoomRows
 from notes import NoteService
+from search import Cards
 
 ROOM_QUALITY = 0.95
 """A live room's prior on the shared scale until its own responses say more: beside the best notes, for it can be seen
@@ -40,6 +41,15 @@ class _Overtaken(Exception):
     """Another page for the same person was written while this one was made."""
 
 
+@dataclass(frozen=True)
+class Pool:
+    """What a page is drawn from, with what was loaded to know it."""
+
+    items: list[Item]
+    rooms: RoomRows
+    people: Company
+
+
 class FeedService:
     """`random` gives the generator of a draw; tests pass a seeded one."""
 
@@ -49,6 +59,7 @@ class FeedService:
         accounts: AccountService,
         notes: NoteService,
         rooms: RoomDirectory,
+        cards: Cards,
         candidates: Candidates,
         policies: Policies,
         random: Callable[[], Random] = Random,
@@ -57,6 +68,7 @@ class FeedService:
         self.accounts = accounts
         self.notes = notes
         self.rooms = rooms
+        self.cards = cards
         self.candidates = candidates
         self.policies = policies
         self.followed = FollowingFeed(db, accounts, notes)
@@ -81,28 +93,29 @@ class FeedService:
         now = self.db.clock.now()
         with self.db.read() as session:
             person = read_person(session, actor.person, now)
-            policies = self.policies.values(session, [(_CAP, ""), (_SHARE, "")])
-        cap, share = policies[_CAP, ""], policies[_SHARE, ""]
-        if person.fewer_products:
-            cap = min(cap, 1)
-        items = self._recall(actor, person)
-        draws, cards = self._fill(actor, person, items, limit, now, cap, share)
+        pool = self._recall(actor, person)
+        draws, cards = self._fill(actor, person, pool, limit, now)
         rows = self._log(actor, person, draws, start, now)
         shown = [exposures.present(cards[row["item_id"]], row) for row in rows]
         more = cursors.encode(start + len(draws)) if len(draws) == limit else None
         return FeedPage(items=shown, next_cursor=more)
 
-    def _recall(self, actor: Actor, person: Person) -> list[Item]:
+    def _recall(self, actor: Actor, person: Person) -> Pool:
+        """What may be shown: neither by whom this viewer blocked or was blocked by, nor by who is suspended."""
         following = self.accounts.following_ids(actor.account_id) if actor.account_id else []
         with self.db.read() as session:
             items = recall_notes(session, person, following)
-        followed = set(following)
+        authors, followed = {item.author_id for item in items}, set(following)
         items = [replace(i, affinity=_followed(i.affinity)) if i.author_id in followed else i for i in items]
-        return items + self._rooms(actor, person)
+        rooms = self.rooms.newest(MOST_ROOMS, authors)
+        people = self.accounts.company(actor, authors | rooms.hosts, rooms.live_hosts)
+        barred = people.hidden | people.walled_off
+        items += self._rooms(actor, person, rooms)
+        return Pool([item for item in items if item.author_id not in barred], rooms, people)
 
-    def _rooms(self, actor: Actor, person: Person) -> list[Item]:
+    def _rooms(self, actor: Actor, person: Person, rooms: RoomRows) -> list[Item]:
         items = []
-        for room in self.rooms.contents(self.rooms.live_ids(limit=MOST_ROOMS)).values():
+        for room in rooms.contents().values():
             if room.started_at is None:
                 continue
             state = rfc3339(room.started_at)  # the next broadcast of the same room is new again
@@ -129,25 +142,24 @@ class FeedService:
         return items
 
     def _fill(
-        self, actor: Actor, person: Person, items: Sequence[Item], limit: int, now: datetime, cap: int, share: float
+        self, actor: Actor, person: Person, pool: Pool, limit: int, now: datetime
     ) -> tuple[list[Draw], dict[str, Any]]:
-        """Rank, ask the owners what this viewer may see, arrange by the rules; what is invisible is left out first,
-        so a page is not shortened by it."""
-        scored = sorted(items, key=lambda item: (not item.guaranteed, -ranking.score(item, now)))
+        """Rank, arrange by the rules, load what was drawn. Should something of it be hidden at this very moment, all that may
+        be drawn is loaded and the draw made anew, so that a page is not shortened by it."""
+        cap, share = self.policies.lately([_CAP, _SHARE])
+        rules, random = page_rules(person.before, min(cap, 1) if person.fewer_products else cap), self._random()
+        scored = sorted(pool.items, key=lambda item: (not item.guaranteed, -ranking.score(item, now)))
         reserve = scored[: max(200, 4 * limit)]
-        cards = self._cards(actor, reserve)
-        visible = [item for item in reserve if item.id in cards]
-        rules = page_rules(person.before, cap)
-        draws = ranking.arrange(visible, limit, now, self._random(), rules, share)
+        draws = ranking.arrange(reserve, limit, now, random, rules, share)
+        cards = self._cards(actor, [draw.item for draw in draws], pool)
+        if len(cards) < len(draws):
+            cards = self._cards(actor, reserve, pool)
+            visible = [item for item in reserve if item.id in cards]
+            draws = ranking.arrange(visible, limit, now, random, rules, share)
         return draws, cards
 
-    def _cards(self, actor: Actor, items: Sequence[Item]) -> dict[str, Any]:
-        notes = [item.id for item in items if item.kind == "note"]
-        rooms = [item.id for item in items if item.kind == "room"]
-        found: dict[str, Any] = {card.id: card for card in self.notes.cards(actor, notes, "feed")}
-        if rooms:
-            found |= {card.id: card for card in self.rooms.cards(actor, rooms)}
-        return found
+    def _cards(self, actor: Actor, items: Sequence[Item], pool: Pool) -> dict[str, Any]:
+        return self.cards.of(actor, [item.id for item in items], "feed", pool.rooms, pool.people)
 
     def _log(self, actor: Actor, person: Person, draws: Sequence[Draw], start: int, now: datetime) -> list[Row]:
         """Write down what is shown. Raises `_Overtaken` when this person was shown something else meanwhile."""

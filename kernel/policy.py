@@ -5,7 +5,8 @@ The table only grows: a change is a new row with its author and reason, and its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from kernel.errors import FieldError, Invalid
 from kernel.ids import new_id
 
 T = TypeVar("T", bound=bool | int | float | str)
+KEPT_FOR = 1.0
 
 
 class PolicyChange(Base):
@@ -51,6 +53,8 @@ class Policies:
         self.db = db
         self._defaults: dict[str, bool | int | float | str] = {}
         self._bounds: dict[str, tuple[float, float]] = {}
+        self._kept: tuple[dict[str, Any], float] = {}, 0.0
+        self._changes = 0
 
     def declare(self, name: str, default: T, low: float = float("-inf"), high: float = float("inf")) -> None:
         """Name a policy, its default and, for a number, its bounds."""
@@ -75,6 +79,19 @@ class Policies:
             (name, scope): found.get((name, scope), found.get((name, ""), self._defaults[name]))
             for name, scope in pairs
         }
+
+    def lately(self, names: Sequence[str]) -> list[Any]:
+        """The values for everybody, at most a second old: what a page asks each time. A change made by this process is
+        seen at once, another's within that second."""
+        kept, at = self._kept
+        if at < time.monotonic() - KEPT_FOR or not kept.keys() >= set(names):
+            asked = self._changes
+            with self.db.read() as session:
+                found = self.values(session, [(name, "") for name in self._defaults])
+            kept = {name: value for (name, _), value in found.items()}
+            if asked == self._changes:  # what was read before a change is not kept after it
+                self._kept = kept, time.monotonic()
+        return [kept[name] for name in names]
 
     def declared(self) -> list[dict[str, Any]]:
         """Every policy with its present value for everybody, its default, and its bounds (None where there is none)."""
@@ -109,7 +126,10 @@ class Policies:
             tx.session.add(row)
             return row.id
 
-        return self.db.write(write)
+        version = self.db.write(write)
+        self._changes += 1
+        self._kept = {}, 0.0
+        return version
 
     def history(self, actor: Actor, limit: int = 100) -> list[dict[str, Any]]:
         """The newest changes first."""

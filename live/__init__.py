@@ -4,7 +4,7 @@ from live import frames
 from live.chat import ChatRate, ChatService
 from live.counter import ShopCounter
 from live.desk import RoomDesk
-from live.directory import RoomContent, RoomDirectory
+from live.directory import RoomDirectory
 from live.facts import (
     ChatDeleted,
     ChatSent,
@@ -21,6 +21,7 @@ from live.facts import (
 )
 from live.ingest import RoomIngest
 from live.jobs import LiveJobs
+from live.listing import RoomContent, RoomRows
 from live.log import RoomLog
 from live.presence import Presence
 from live.schemas import RestrictionIn, RoomCard, RoomIn, RoomOut
@@ -54,6 +55,7 @@ __all__ = [
     "RoomLog",
     "RoomOut",
     "RoomRestored",
+    "RoomRows",
     "RoomService",
     "RoomShelf",
     "RoomStarted",

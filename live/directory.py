@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
-from accounts import AccountRef, AccountService
+from accounts import AccountRef, AccountService, Company
 from kernel import cursors
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, in_chunks
 from kernel.errors import Forbidden, NotFound
+from live.listing import ROOMS, RoomContent, RoomRows, on_air
 from live.log import RoomLog
 from live.models import Room
 from live.presence import Presence
-from live.schemas import Cover, EventsOut, RoomCard, RoomOut, StreamChoice
-from live.selling import Selling
+from live.schemas import Cover, Disclosure, EventsOut, RoomCard, RoomOut, StreamChoice
+from live.selling import Selling, label
 from live.visibility import listed, visible
 
 POSTER = (540, 960)
-
-
-@dataclass(frozen=True)
-class RoomContent:
-    """A room as search and feed weigh it; nothing here says who may see it."""
-
-    id: str
-    host_id: str
-    title: str
-    status: str
-    hidden: bool
-    has_product: bool
-    started_at: datetime | None
 
 
 class RoomDirectory:
@@ -58,9 +45,10 @@ class RoomDirectory:
         self.log.settle(room_id)
         state, seq = self.log.snapshot(room_id)
         skus = self.selling.skus(room_id)
-        own = self.selling.sells([room_id]).get(room_id, False)
+        shown = self.rows([room_id]).found[room_id]
+        disclosure = self.selling.disclosure(room.host_id, bool(skus), shown.own)
         return RoomOut(
-            **self._card(room, self.host(room), bool(skus), own).model_dump(),
+            **self._card(room, self.host(room), bool(skus), disclosure).model_dump(),
             status=room.status,  # type: ignore[arg-type]
             shelf=skus,
             pinned=room.pinned_sku,
@@ -113,36 +101,47 @@ class RoomDirectory:
 
     def cards(self, viewer: Actor, ids: Sequence[str]) -> list[RoomCard]:
         """Cards of those rooms that are on air and visible, order kept."""
-        rooms = self._rooms(ids)
-        walls = self.accounts.walled_off(viewer)
-        gone = self.accounts.hidden_authors([room.host_id for room in rooms.values()])
-        shown = [rooms[i] for i in ids if i in rooms and listed(rooms[i], walls, gone)]
-        hosts = self.accounts.refs(room.host_id for room in shown)
-        selling = self.selling.sells([room.id for room in shown])
-        return [
-            self._card(room, hosts[room.host_id], room.id in selling, selling.get(room.id, False))
-            for room in shown
-            if room.host_id in hosts
-        ]
+        rows = self.rows(ids)
+        return self.show(rows, ids, self.accounts.company(viewer, rows.hosts))
+
+    def rows(self, ids: Sequence[str], hosts: Iterable[str] = ()) -> RoomRows:
+        """These rooms, and those on air of these hosts, in one statement."""
+        return self._rows(or_(Room.id.in_(ids), on_air() & Room.host_id.in_(list(hosts))))
+
+    def newest(self, limit: int, hosts: Iterable[str] = ()) -> RoomRows:
+        """The newest rooms on air, and all on air of these hosts, in one statement."""
+        ids = select(Room.id).where(on_air()).order_by(Room.id.desc()).limit(limit)
+        return self._rows(on_air() & or_(Room.id.in_(ids), Room.host_id.in_(list(hosts))))
+
+    def _rows(self, which: ColumnElement[bool]) -> RoomRows:
+        with self.db.read() as session:
+            return RoomRows(session.execute(ROOMS.where(which).order_by(Room.id.desc())))
+
+    def show(self, rows: RoomRows, ids: Sequence[str], people: Company) -> list[RoomCard]:
+        """Cards of those on air and visible, of rows whose hosts are at hand, in the order of `ids`. No SQL."""
+        shown = []
+        for one in (rows.found[room_id] for room_id in ids if room_id in rows.found):
+            host = one.room.host_id
+            if host in people.refs and listed(one.room, people.walled_off, people.hidden):
+                disclosure = label(one.sells, one.own, host in people.synthetic)
+                shown.append(self._card(one.room, people.refs[host], one.sells, disclosure))
+        return shown
 
     def page(self, viewer: Actor, cursor: str | None, limit: int) -> tuple[list[RoomCard], str | None]:
         """Rooms on air, newest first, and the next cursor; a page that the rules shorten is refilled."""
         position, items = cursors.decode(cursor, str), list[RoomCard]()
-        while len(items) < limit:
-            ids = self.live_ids(before=position[0] if position else None, limit=limit)
-            for number, room_id in enumerate(ids, 1):
-                items += self.cards(viewer, [room_id])
-                position = (room_id,)
-                if len(items) == limit:
-                    more = number < len(ids) or len(ids) == limit
-                    return items, cursors.encode(room_id) if more else None
-            if len(ids) < limit:
+        before = position[0] if position else None
+        while len(items) <= limit:
+            ids = self.live_ids(before, limit + 1)
+            items += self.cards(viewer, ids)
+            if len(ids) <= limit:
                 break
-        return items, None
+            before = ids[-1]
+        return items[:limit], cursors.encode(items[limit - 1].id) if len(items) > limit else None
 
     def live_ids(self, before: str | None = None, limit: int = 1000) -> list[str]:
         """Rooms on air and not hidden, newest first."""
-        query = select(Room.id).where(Room.status == "live", Room.hidden.is_(False))
+        query = select(Room.id).where(on_air())
         if before is not None:
             query = query.where(Room.id < before)
         with self.db.read() as session:
@@ -161,27 +160,21 @@ class RoomDirectory:
 
     def live_hosts(self, account_ids: Sequence[str]) -> set[str]:
         """Which of these accounts are on air."""
-        on_air = select(Room.host_id).where(Room.status == "live", Room.hidden.is_(False))
+        hosts = select(Room.host_id).where(on_air())
         with self.db.read() as session:
             return {
                 host
                 for chunk in in_chunks(list(account_ids))
-                for host in session.scalars(on_air.where(Room.host_id.in_(chunk)))
+                for host in session.scalars(hosts.where(Room.host_id.in_(chunk)))
             }
 
     def contents(self, ids: Sequence[str]) -> dict[str, RoomContent]:
         """Rooms as search and feed weigh them, by id."""
-        selling = self.selling.sells(ids)
-        return {
-            room.id: RoomContent(
-                room.id, room.host_id, room.title, room.status, room.hidden, room.id in selling, room.started_at
-            )
-            for room in self._rooms(ids).values()
-        }
+        return self.rows(ids).contents()
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
-    def _card(self, room: Room, host: AccountRef, sells: bool, own: bool) -> RoomCard:
+    def _card(self, room: Room, host: AccountRef, sells: bool, disclosure: Disclosure | None) -> RoomCard:
         live = room.status == "live"
         return RoomCard(
             id=room.id,
@@ -190,17 +183,9 @@ class RoomDirectory:
             host=host,
             viewers=self.presence.viewers(room.id) if live else 0,
             commercial=live and sells,
-            disclosure=self.selling.disclosure(room.host_id, sells, own),
+            disclosure=disclosure,
             started_at=_when(room.started_at),
         )
-
-    def _rooms(self, ids: Sequence[str]) -> dict[str, Room]:
-        with self.db.read() as session:
-            return {
-                room.id: room
-                for chunk in in_chunks(list(ids))
-                for room in session.scalars(select(Room).where(Room.id.in_(chunk)))
-            }
 
 
 def playlist(room: Room) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from accounts import AccountService
-from kernel.db import Database, Write, in_chunks
+from kernel.db import Database, Write
 from kernel.errors import FieldError, Invalid
 from live.models import ShelfItem
 from live.schemas import Disclosure
@@ -72,9 +72,7 @@ class Selling:
 
     def disclosure(self, host_id: str, sells: bool, own: bool) -> Disclosure | None:
         """The label a room must carry."""
-        if sells:
-            return OWN_PRODUCTS if own else PRODUCTS
-        return SYNTHETIC if self.accounts.synthetic_ids([host_id]) else None
+        return label(sells, own, not sells and bool(self.accounts.synthetic_ids([host_id])))
 
     def with_stock(self, tx: Write, items: list[Item]) -> list[Item]:
         """The items with the stock of this commit; rows are taken in the order in which orders take them."""
@@ -101,15 +99,12 @@ class Selling:
         here = select(ShelfItem.sku_id).where(ShelfItem.room_id == room_id, ShelfItem.sku_id.in_(sku_ids))
         return session.execute(here.limit(1)).first() is not None
 
-    def sells(self, room_ids: Sequence[str]) -> dict[str, bool]:
-        """Rooms with a shelf; the value says whether something on it is the host's own."""
-        found: dict[str, bool] = {}
-        columns = select(ShelfItem.room_id, ShelfItem.own)
-        with self.db.read() as session:
-            for chunk in in_chunks(list(room_ids)):
-                for room_id, own in session.execute(columns.where(ShelfItem.room_id.in_(chunk))):
-                    found[room_id] = found.get(room_id, False) or own
-        return found
+
+def label(sells: bool, own: bool, synthetic: bool) -> Disclosure | None:
+    """What selling, selling one's own, and being a program force on a room."""
+    if sells:
+        return OWN_PRODUCTS if own else PRODUCTS
+    return SYNTHETIC if synthetic else None
 
 
 def _plain(chip: Any) -> Item:

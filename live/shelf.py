@@ -94,7 +94,7 @@ class RoomShelf:
             self.db.write(lambda tx, x=(room.id, items, disclosure): self._tell(tx, *x))  # type: ignore[misc]
 
     def _offer(self, room: Room) -> tuple[list[Item], dict[str, Any] | None]:
-        own = self.selling.sells([room.id]).get(room.id, False)
+        own = self.directory.rows([room.id]).found[room.id].own
         return self.selling.offer(room.host_id, self.selling.skus(room.id), own)
 
     def _tell(self, tx: Write, room_id: str, items: list[Item], disclosure: dict[str, Any] | None) -> None:

@@ -24,6 +24,7 @@ from notes.facts import (
 from notes.gate import Listings, ProductGate
 from notes.marks import Mark
 from notes.media import Kept, MediaService
+from notes.reading import NoteRows
 from notes.schemas import (
     CardPage,
     CommentIn,
@@ -79,6 +80,7 @@ __all__ = [
     "NoteRejected",
     "NoteRemoved",
     "NoteRestored",
+    "NoteRows",
     "NoteSaved",
     "NoteService",
     "NoteSubmitted",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from accounts import AccountRef, AccountService
+from accounts import AccountRef, AccountService, Company
 from kernel.actor import Actor
 from kernel.db import Database, Write, in_chunks
 from kernel.errors import NotFound
@@ -25,6 +26,21 @@ _SERVED = and_(NoteVersion.note_id == Note.id, NoteVersion.n == Note.served)
 LATEST = and_(NoteVersion.note_id == Note.id, NoteVersion.n == Note.latest)
 _BEST = and_(NoteVersion.note_id == Note.id, NoteVersion.n == func.coalesce(Note.served, Note.latest))
 OPEN = and_(~Note.hidden, ~Note.removed, Note.deleted_at.is_(None))
+
+
+@dataclass(frozen=True)
+class NoteRows:
+    """Served notes as they were loaded, not yet judged by the visibility rule."""
+
+    pairs: list[Pair]
+
+    @property
+    def authors(self) -> set[str]:
+        return {note.author_id for note, _ in self.pairs}
+
+    @property
+    def skus(self) -> list[str]:
+        return [sku_id for _, version in self.pairs for sku_id in version.skus]
 
 
 class NoteReader:
@@ -60,7 +76,7 @@ class NoteReader:
 
     def _see(self, viewer: Actor, note_id: str, version: int | None = None) -> tuple[Note, NoteVersion, bool]:
         note, versions = self.load(note_id, version)
-        if note is None or not self._visible([note], viewer, "note"):
+        if note is None or not self._passes(note, viewer):
             raise absent()
         mine = viewer.account_id == note.author_id
         staff = viewer.has("moderator", "admin")
@@ -70,6 +86,10 @@ class NoteReader:
         if shown is None or not (insider or shown.n == note.served):
             raise absent()
         return note, shown, insider
+
+    def _passes(self, note: Note, viewer: Actor) -> bool:
+        people = self.accounts.company(viewer, [note.author_id], live=set())
+        return may_see(_standing(note, people), _eyes(viewer, people), "note")
 
     def load(self, note_id: str, version: int | None = None) -> tuple[Note | None, dict[int, NoteVersion]]:
         """A note with its served, its newest and the named version, in one statement: an edit may replace a draft's row
@@ -91,17 +111,25 @@ class NoteReader:
 
     def cards(self, viewer: Actor, ids: Sequence[str], placement: Placement = "feed") -> list[NoteCard]:
         """Cards of served notes, in the order of `ids`; what the viewer may not see at this placement is left out."""
+        rows = self.rows(ids)
+        return self.show(rows, viewer, placement, self.accounts.company(viewer, rows.authors), self._chips(rows.skus))
+
+    def rows(self, ids: Sequence[str]) -> NoteRows:
+        """The served versions of these notes, in the order of `ids`; says nothing of who may see them."""
         with self.db.read() as session:
             found = self._rows(session, ids, _SERVED)
-        visible = self._visible([note for note, _ in found.values()], viewer, placement)
-        pairs = [found[note_id] for note_id in dict.fromkeys(ids) if note_id in visible]
-        return self.present(pairs)
+        return NoteRows([found[note_id] for note_id in dict.fromkeys(ids) if note_id in found])
 
-    def present(self, pairs: Sequence[Pair]) -> list[NoteCard]:
-        """Cards of rows that were found visible: one statement for the authors, one call for the product chips."""
-        skus = [sku_id for _, version in pairs for sku_id in version.skus]
-        refs, chips = self._company([note.author_id for note, _ in pairs], skus)
-        return [cards.card(note, version, refs[note.author_id], chips) for note, version in pairs]
+    def show(
+        self, rows: NoteRows, viewer: Actor, placement: Placement, people: Company, chips: Mapping[str, Any]
+    ) -> list[NoteCard]:
+        """Cards of what passes the one rule, of rows whose authors and products are at hand. No I/O."""
+        eyes, known = _eyes(viewer, people), _known(chips)
+        return [
+            cards.card(note, version, people.refs[note.author_id], known)
+            for note, version in rows.pairs
+            if may_see(_standing(note, people), eyes, placement)
+        ]
 
     def contents(self, ids: Sequence[str]) -> dict[str, NoteContent]:
         """What search, feed and moderation read of notes, by id; says nothing of who may see them."""
@@ -182,34 +210,31 @@ class NoteReader:
         )
         return {note.id: (note, version) for note, version in pairs}
 
-    def _visible(self, notes: Sequence[Note], viewer: Actor, placement: Placement) -> set[str]:
-        """The ids that pass the one rule."""
-        if not notes:
-            return set()
-        hidden = self.accounts.hidden_authors(list({note.author_id for note in notes}))
-        eyes = self.eyes(viewer)
-        return {note.id for note in notes if may_see(_standing(note, note.author_id in hidden), eyes, placement)}
-
-    def eyes(self, viewer: Actor) -> Viewer:
-        """The viewer as the visibility rule knows them."""
-        return Viewer(viewer.account_id, viewer.has("moderator", "admin"), self.accounts.walled_off(viewer))
-
     def _company(
         self, author_ids: Sequence[str], sku_ids: Sequence[str]
     ) -> tuple[dict[str, AccountRef], dict[str, ProductChip]]:
         """Authors and product chips of a page."""
-        refs = self.accounts.refs(author_ids) if author_ids else {}
-        skus = list(dict.fromkeys(sku_ids))
-        found: Mapping[str, Any] = self.listings.chips(skus) if skus else {}
-        return refs, {sku_id: ProductChip.model_validate(chip) for sku_id, chip in found.items()}
+        return self.accounts.refs(author_ids), _known(self._chips(sku_ids))
+
+    def _chips(self, sku_ids: Sequence[str]) -> Mapping[str, Any]:
+        return self.listings.chips(list(dict.fromkeys(sku_ids))) if sku_ids else {}
+
+
+def _known(chips: Mapping[str, Any]) -> dict[str, ProductChip]:
+    return {sku_id: ProductChip.model_validate(chip) for sku_id, chip in chips.items()}
 
 
 def absent() -> NotFound:
     return NotFound("note.not_found", "There is no such note.")
 
 
-def _standing(note: Note, author_hidden: bool) -> Standing:
-    return Standing(note.author_id, note.status, note.hold, note.deleted_at is not None, author_hidden)
+def _standing(note: Note, people: Company) -> Standing:
+    hidden = note.author_id in people.hidden
+    return Standing(note.author_id, note.status, note.hold, note.deleted_at is not None, hidden)
+
+
+def _eyes(viewer: Actor, people: Company) -> Viewer:
+    return Viewer(viewer.account_id, viewer.has("moderator", "admin"), people.walled_off)
 
 
 def older(before: Position | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from search.cards import Cards
 from search.documents import document, meaning
 from search.evaluation import evaluate
 from search.fusion import Ranked
@@ -10,6 +11,7 @@ from search.service import SearchService
 from search.shelf import NoteSource, ProductSource, RoomSource
 
 __all__ = [
+    "Cards",
     "NoteSource",
     "ProductSource",
     "Ranked",

@@ -11,6 +11,7 @@ from kernel import cursors
 from kernel.actor import Actor
 from kernel.errors import Unavailable
 from kernel.ports import Encoder, IndexDocument, SearchIndex, Vectors
+from search.cards import Cards
 from search.documents import document, meaning
 from search.fusion import Ranked
 from search.ranking import hybrid
@@ -24,18 +25,20 @@ BATCH = 64
 
 
 class SearchService:
-    """`sources` by kind own the things and their visibility; the index is a copy that can be filled again at any time."""
+    """`sources` by kind say what there is to find, `cards` what a viewer may see of it; the index is a copy that can be filled again at any time."""
 
     def __init__(
         self,
         index: SearchIndex,
         encoder: Encoder,
         sources: Mapping[str, Source],
+        cards: Cards,
         off_loop: Callable[..., Any],
     ) -> None:
         self.index = index
         self.encoder = encoder
         self.sources = sources
+        self.cards = cards
         self._off_loop = off_loop
         self._filling = threading.Lock()
 
@@ -85,12 +88,8 @@ class SearchService:
 
     def _cards(self, viewer: Actor, ranked: Sequence[Ranked]) -> dict[str, dict[str, Any]]:
         """Cards as JSON, by id, re-read from SQL: what was hidden meanwhile is not there."""
-        found: dict[str, dict[str, Any]] = {}
-        for kind, source in self.sources.items():
-            ids = [entry.id for entry in ranked if entry.id.startswith(_PREFIX[kind])]
-            if ids:
-                found |= {card.id: card.model_dump(mode="json") for card in source.cards(viewer, ids)}
-        return found
+        cards = self.cards.of(viewer, [entry.id for entry in ranked], "search")
+        return {thing: card.model_dump(mode="json") for thing, card in cards.items()}
 
     # -- keeping the copy true ------------------------------------------------------------------------------------
 
@@ -140,6 +139,3 @@ class SearchService:
         except Unavailable:
             # Found by words meanwhile; the job that called is not failed for what the next filling mends.
             return [None] * len(texts)
-
-
-_PREFIX = {"note": "note_", "product": "prod_", "room": "room_"}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from kernel.actor import Actor
 from live import RoomDirectory
 from notes import NoteService
 from shop import ProductService
@@ -24,13 +23,11 @@ class Text:
 
 
 class Source(Protocol):
-    """One kind of thing: its words for the index, its ids for a rebuild, its cards for a viewer."""
+    """One kind of thing: its words for the index, its ids for a rebuild."""
 
     def texts(self, ids: Sequence[str]) -> dict[str, Text]: ...
 
     def all_ids(self) -> Iterator[Sequence[str]]: ...
-
-    def cards(self, viewer: Actor, ids: Sequence[str]) -> Sequence[Any]: ...
 
 
 class NoteSource:
@@ -54,9 +51,6 @@ class NoteSource:
             yield [note_id for _, note_id in page]
             before = page[-1]
 
-    def cards(self, viewer: Actor, ids: Sequence[str]) -> Sequence[Any]:
-        return self.notes.cards(viewer, ids, "search")
-
 
 class ProductSource:
     """Listed products. Their price is not among the words."""
@@ -77,9 +71,6 @@ class ProductSource:
             yield page
             after = page[-1]
 
-    def cards(self, viewer: Actor, ids: Sequence[str]) -> Sequence[Any]:
-        return self.products.cards(viewer, ids)
-
 
 class RoomSource:
     """Rooms that are on air."""
@@ -99,6 +90,3 @@ class RoomSource:
         while page := self.rooms.live_ids(before, 500):
             yield page
             before = page[-1]
-
-    def cards(self, viewer: Actor, ids: Sequence[str]) -> Sequence[Any]:
-        return self.rooms.cards(viewer, ids)

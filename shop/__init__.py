@@ -15,7 +15,7 @@ from shop.facts import (
     WaiterDisappointed,
     WaiterServed,
 )
-from shop.listings import ProductContent
+from shop.listings import ProductContent, SkuRows
 from shop.orders import OrderService, Settlement
 from shop.products import ProductService
 from shop.schemas import (
@@ -75,6 +75,7 @@ __all__ = [
     "Settlement",
     "SkuIn",
     "SkuOut",
+    "SkuRows",
     "StockChanged",
     "StockOut",
     "Touchpoint",

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from accounts import AccountRef
 from kernel.clock import rfc3339
 from shop.models import Product, Sku, Stock
-from shop.schemas import Cover, MoneyOut, ProductCard, ProductOut, SkuOut, StockOut
+from shop.schemas import Cover, MoneyOut, ProductCard, ProductChip, ProductOut, SkuOut, StockOut
 from shop.stock import Level
 
 Rows = list[Row[Any]]
@@ -86,12 +86,48 @@ def shown(session: Session, product_id: str, merchant: AccountRef) -> ProductOut
     )
 
 
-def card(row: Row[Any], merchant: AccountRef, skus: Rows) -> ProductCard:
-    """A product among others; `skus` are its rows of `SKUS`."""
-    return ProductCard(
-        id=row.id,
+class SkuRows:
+    """Rows of `SKUS` as they were loaded: all SKUs of the products asked for, and single ones. Says nothing of who may see
+    them."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    @property
+    def merchants(self) -> set[str]:
+        return {row.merchant_id for row in self.rows}
+
+    def of_products(self) -> dict[str, Rows]:
+        """By product, SKUs in their order."""
+        found: dict[str, Rows] = {}
+        for row in self.rows:
+            found.setdefault(row.product_id, []).append(row)
+        return found
+
+    def chips(self) -> dict[str, ProductChip]:
+        """What a note or a room shows of listed SKUs, by id."""
+        return {row.id: chip(row) for row in self.rows if row.status == "listed"}
+
+
+def chip(row: Row[Any]) -> ProductChip:
+    """A SKU on a note or a shelf."""
+    return ProductChip(
+        product_id=row.product_id,
+        sku_id=row.id,
         title=row.title,
+        price=MoneyOut(amount=row.price, currency=row.currency),
+        available=row.available > 0,
         cover=Cover(**row.cover) if row.cover else None,
+    )
+
+
+def card(skus: Rows, merchant: AccountRef) -> ProductCard:
+    """A product among others; `skus` are its rows of `SKUS`."""
+    first = skus[0]
+    return ProductCard(
+        id=first.product_id,
+        title=first.title,
+        cover=Cover(**first.cover) if first.cover else None,
         merchant=merchant,
         price=MoneyOut(amount=min(line.price for line in skus), currency=skus[0].currency),
         in_stock=any(line.available for line in skus),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, Select, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from accounts import AccountService
+from accounts import AccountService, Company
 from kernel import cursors
 from kernel.actor import Actor
 from kernel.db import Database, Write, edit_version, in_chunks
@@ -17,11 +17,9 @@ from kernel.idempotency import Answer, once
 from kernel.ids import new_id
 from shop import stock, waiting
 from shop.facts import ProductChanged, ProductHidden, ProductListed, ProductRestored
-from shop.listings import SKUS, ProductContent, Rows, card, content, level_out, shown, sku_out
+from shop.listings import SKUS, ProductContent, Rows, SkuRows, card, content, level_out, shown, sku_out
 from shop.models import Product, Sku, Stock
 from shop.schemas import (
-    Cover,
-    MoneyOut,
     ProductCard,
     ProductChip,
     ProductIn,
@@ -242,32 +240,29 @@ class ProductService:
 
     def cards(self, viewer: Actor, ids: Sequence[str]) -> Cards:
         """Cards in the order of `ids`, without what `viewer` may not see."""
-        products = {row.id: row for row in self._rows(select(Product.__table__), _product.id, ids)}
-        skus: dict[str, Rows] = {}
-        for line in self._rows(SKUS, _sku.product_id, ids):
-            skus.setdefault(line.product_id, []).append(line)
-        refs = self.accounts.refs({row.merchant_id for row in products.values()})
-        barred = self.accounts.hidden_authors([*refs]) | self.accounts.walled_off(viewer)
+        rows = self.rows(ids)
+        return self.show(rows, ids, self.accounts.company(viewer, rows.merchants))
+
+    def rows(self, product_ids: Sequence[str], sku_ids: Sequence[str] = ()) -> SkuRows:
+        """All SKUs of these products and these single ones, in one statement."""
+        if not product_ids and not sku_ids:
+            return SkuRows([])
+        wanted = SKUS.where(or_(_sku.product_id.in_(product_ids), _sku.id.in_(sku_ids)))
+        with self.db.read() as session:
+            return SkuRows([*session.execute(wanted)])
+
+    def show(self, rows: SkuRows, ids: Sequence[str], people: Company) -> Cards:
+        """Cards of what is listed and whose merchant the viewer may see, in the order of `ids`. No I/O."""
+        skus, barred = rows.of_products(), people.hidden | people.walled_off
         return [
-            card(products[id], refs[products[id].merchant_id], skus[id])
+            card(skus[id], people.refs[skus[id][0].merchant_id])
             for id in ids
-            if id in products and products[id].status == "listed" and products[id].merchant_id not in barred
+            if id in skus and skus[id][0].status == "listed" and skus[id][0].merchant_id not in barred
         ]
 
     def chips(self, sku_ids: Sequence[str]) -> dict[str, ProductChip]:
         """What a note or a room shows of SKUs, live, by id; unknown and hidden ones are left out, the note outlives them."""
-        return {
-            row.id: ProductChip(
-                product_id=row.product_id,
-                sku_id=row.id,
-                title=row.title,
-                price=MoneyOut(amount=row.price, currency=row.currency),
-                available=row.available > 0,
-                cover=Cover(**row.cover) if row.cover else None,
-            )
-            for row in self._rows(SKUS, _sku.id, sku_ids)
-            if row.status == "listed"
-        }
+        return self.rows([], list(dict.fromkeys(sku_ids))).chips()
 
     def merchants(self, session: Session, sku_ids: Sequence[str]) -> dict[str, str]:
         """Whose listing each listed SKU is, as the write or read under way sees it; unknown and hidden ones are left out."""

@@ -27,7 +27,7 @@ from live import (
 from metrics import MetricsService
 from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook
 from notes import MediaService, NoteService, ProductGate, UnusedUploads
-from search import NoteSource, ProductSource, RoomSource, SearchService
+from search import Cards, NoteSource, ProductSource, RoomSource, SearchService
 from shop import CheckoutService, OrderService, ProductService
 from web.engines import Engines
 from web.origins import ServiceOrigins
@@ -94,6 +94,7 @@ def wire(settings: Settings, engines: Engines) -> Services:
     targets = ServiceTargets(accounts, notes, directory, products)
     rate = ChatRate() if settings.rate_limits else None
     accounts.live_hosts = directory.live_hosts
+    cards = Cards(accounts, notes, products, directory)
     candidates = Candidates(engines.db, notes)
     worker = Worker(engines.db, {})
     orders = OrderService(engines.db, engines.payments, off_loop)
@@ -115,11 +116,12 @@ def wire(settings: Settings, engines: Engines) -> Services:
         notes=notes,
         uploads=UnusedUploads(engines.db, engines.blobs, off_loop, (products.covers_among, accounts.avatars_among)),
         candidates=candidates,
-        feed=FeedService(engines.db, accounts, notes, directory, candidates, policies),
+        feed=FeedService(engines.db, accounts, notes, directory, cards, candidates, policies),
         search=SearchService(
             engines.index,
             engines.encoder,
             {"note": NoteSource(notes), "product": ProductSource(products), "room": RoomSource(directory)},
+            cards,
             off_loop,
         ),
         rooms=rooms,

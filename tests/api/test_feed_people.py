@@ -6,7 +6,7 @@ from datetime import timedelta
 from threading import Thread
 from typing import Any
 
-from sqlalchemy import Engine, event, select
+from sqlalchemy import select
 
 from feed.models import Candidate, CandidateTopic, Taste
 from feed.recall import FRESH, Person, recall_notes
@@ -136,20 +136,6 @@ def test_a_topics_best_follow_the_responses(any_house: House) -> None:
         assert best == session.scalar(select(Candidate.quality))
 
 
-def test_a_longer_page_takes_no_more_statements(any_house: House) -> None:
-    for number in range(8):
-        publish(any_house, any_house.as_(f"author{number}"), number)
-    taken: list[int] = []
-    for limit in (2, 6):
-        statements: list[str] = []
-        count = lambda c, cursor, statement, *rest: statements.append(statement)  # noqa: B023, E731
-        event.listen(Engine, "before_cursor_execute", count)
-        assert len(any_house.device().get(f"feed?limit={limit}").json["items"]) == limit
-        event.remove(Engine, "before_cursor_execute", count)
-        taken.append(len(statements))
-    assert taken[0] == taken[1]
-
-
 def test_an_exposure_counts_by_its_position(any_house: House) -> None:
     for number in range(3):
         publish(any_house, any_house.as_(f"author{number}"), number)
@@ -179,3 +165,16 @@ def test_a_note_hidden_while_it_is_refreshed_stays_out(any_house: House) -> None
     with db.read() as session:
         assert not session.get_one(Candidate, note).eligible
         assert session.scalars(select(CandidateTopic)).all() == []
+
+
+def test_pages_of_many_people_at_once_count_every_exposure(any_house: House) -> None:
+    for number in range(6):
+        publish(any_house, any_house.as_(f"author{number}"), number)
+    readers = [Actor(device_id=any_house.services.accounts.new_device()) for _ in range(8)]
+    pages = [Thread(target=any_house.services.feed.page, args=(reader, None, 6)) for reader in readers]
+    for page in pages:
+        page.start()
+    for page in pages:
+        page.join()
+    with any_house.engines.db.read() as session:
+        assert session.scalars(select(Candidate.exposures)).all() == [8] * 6

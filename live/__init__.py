@@ -1,6 +1,7 @@
 """Rooms in real time: stream, log of events, chat, presence, shelf, purchases over sockets."""
 
 from live import frames
+from live.audience import Authenticate
 from live.chat import ChatRate, ChatService
 from live.counter import ShopCounter
 from live.desk import RoomDesk
@@ -28,7 +29,7 @@ from live.schemas import RestrictionIn, RoomCard, RoomIn, RoomOut
 from live.selling import Selling
 from live.service import RoomService
 from live.shelf import RoomShelf
-from live.sockets import Authenticate, LiveNamespace
+from live.sockets import LiveNamespace
 from live.streams import RoomStreams
 
 __all__ = [

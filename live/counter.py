@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from kernel.actor import Actor
 from kernel.http import parse
-from live.schemas import OfferQuote
+from live.frames import OfferQuote
 from shop import CheckoutService, PlaceIn, QuoteIn
+
+
+class Checkout(Protocol):
+    """What shop answers to the frames that buy. JSON in, JSON out, refusals raised."""
+
+    def quote(self, actor: Actor, room_id: str, frame: OfferQuote) -> dict[str, Any]: ...
+
+    def place(self, actor: Actor, quote: str, key: str) -> dict[str, Any]: ...
+
+    def result(self, actor: Actor, key: str) -> dict[str, Any]: ...
 
 
 class ShopCounter:

@@ -93,8 +93,10 @@ class Delivery:
             cursor = self._cursors.get(room_id)
             if cursor is None or event["seq"] <= cursor:
                 return
-            late = event["seq"] > cursor + 1
-            self._send(self._after(room_id, cursor) if late else [event], room_id)
+            if event["seq"] == cursor + 1:
+                self._send([event], room_id)
+            else:
+                self._fill(room_id)
 
     def catch_up(self) -> None:
         """Read from the log what the bus lost, for every room with viewers here."""
@@ -102,7 +104,7 @@ class Delivery:
         for room_id, head in self.log.heads(watched).items() if watched else ():
             if head > self._cursors.get(room_id, head):
                 with self._room(room_id):
-                    self._send(self._after(room_id, self._cursors.get(room_id, head)), room_id)
+                    self._fill(room_id)
 
     def chat(self, room_id: str, event: str, data: dict[str, Any]) -> None:
         """A chat message, to everybody who is not behind a block, thinned when more come than anybody reads."""
@@ -110,6 +112,13 @@ class Delivery:
             return
         sender = data.get("from", {}).get("id")
         self.emit(event, data, to=channel(room_id), skip=list(self._walls.get(sender, ())))
+
+    def _fill(self, room_id: str) -> None:
+        """Read what is missing. Where the last viewer left meanwhile, no cursor stays behind to be read from later."""
+        cursor = self._cursors.get(room_id)
+        events = [] if cursor is None else self._after(room_id, cursor)
+        if room_id in self._members:
+            self._send(events, room_id)
 
     def _send(self, events: list[dict[str, Any]], room_id: str) -> None:
         for event in events:

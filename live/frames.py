@@ -1,13 +1,109 @@
-"""The frames of the live namespace in one table: what may come in, what acks it, what goes out. AsyncAPI is made from it."""
+"""The frames of the live namespace: what may come in, what acks it, what goes out. AsyncAPI is made from the tables below."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, StringConstraints
 
-from live import schemas as s
+from accounts import AccountRef
+from kernel.schema import Schema
+from kernel.text import Id
+from live.schemas import ChatOut, ChatText, RoomEventOut, Seq
 from shop import Placed, QuoteOut
+
+Key = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
+
+
+# -- what a socket may send --------------------------------------------------------------------------------------------
+
+
+class RoomJoin(Schema):
+    """With `after`, the events that followed it; without, a snapshot."""
+
+    room: Id
+    after: Seq | None = None
+
+
+class RoomLeave(Schema):
+    room: Id
+
+
+class ChatSend(Schema):
+    room: Id
+    text: ChatText
+    key: Key
+
+
+class OfferQuote(Schema):
+    """Without `address` the one used last."""
+
+    room: Id
+    sku: Id
+    qty: Annotated[int, Field(ge=1, le=99)] = 1
+    address: dict[str, Any] | None = None
+
+
+class OrderPurchase(Schema):
+    """The total was confirmed by the person: the frame names the quote."""
+
+    key: Key
+    quote: Id
+
+
+class OrderResult(Schema):
+    key: Key
+
+
+# -- what acks and events carry ----------------------------------------------------------------------------------------
+
+
+class Joined(Schema):
+    """`snapshot` (the state after event `seq`), or `events` that lead from `after` to `seq`. Beside it what is best effort."""
+
+    snapshot: dict[str, Any] | None = None
+    events: list[RoomEventOut] | None = None
+    seq: int
+    viewers: int
+    host: AccountRef
+    playlist: str | None
+    chat: list[dict[str, Any]]
+
+
+class ChatSentAck(Schema):
+    id: str
+    n: int
+
+
+class PresenceOut(Schema):
+    room: str
+    viewers: int
+
+
+class ChatDeletedOut(Schema):
+    room: str
+    id: str
+    n: int
+
+
+class RoomGone(Schema):
+    """This connection is out of the room: hidden, banned, or behind a block."""
+
+    room: str
+    code: str
+
+
+class OrderChanged(Schema):
+    """To the buyer only. `status` of an order, or for somebody who waits under `key`: `unit_freed` or `sold_out`."""
+
+    order: str | None = None
+    status: str
+    key: str | None = None
+    sku: str | None = None
+
+
+# -- the tables ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -20,19 +116,19 @@ class Frame:
 
 
 IN: dict[str, Frame] = {
-    "room.join": Frame("Watch a room: a snapshot, or exactly what was missed.", s.RoomJoin, s.Joined),
-    "room.leave": Frame("Stop watching.", s.RoomLeave),
-    "chat.send": Frame("Say something, once per key.", s.ChatSend, s.ChatSentAck),
-    "offer.quote": Frame("Ask what a product of the shelf costs now.", s.OfferQuote, QuoteOut),
-    "order.purchase": Frame("Order what a quote names, once per key.", s.OrderPurchase, Placed),
-    "order.result": Frame("Hear again what a key was answered.", s.OrderResult, Placed),
+    "room.join": Frame("Watch a room: a snapshot, or exactly what was missed.", RoomJoin, Joined),
+    "room.leave": Frame("Stop watching.", RoomLeave),
+    "chat.send": Frame("Say something, once per key.", ChatSend, ChatSentAck),
+    "offer.quote": Frame("Ask what a product of the shelf costs now.", OfferQuote, QuoteOut),
+    "order.purchase": Frame("Order what a quote names, once per key.", OrderPurchase, Placed),
+    "order.result": Frame("Hear again what a key was answered.", OrderResult, Placed),
 }
 OUT: dict[str, Frame] = {
-    "room.event": Frame("State and commerce, numbered without gaps.", s.RoomEventOut),
-    "presence": Frame("How many watch, at most once a second.", s.PresenceOut),
-    "chat.message": Frame("Somebody said something; best effort, `n` may have gaps.", s.ChatOut),
-    "chat.deleted": Frame("A message is gone.", s.ChatDeletedOut),
-    "room.gone": Frame("This connection is out of the room.", s.RoomGone),
-    "chat.muted": Frame("You may not speak in this room.", s.RoomGone),
-    "order.changed": Frame("An order of yours changed, or the wait for a unit is over.", s.OrderChanged),
+    "room.event": Frame("State and commerce, numbered without gaps.", RoomEventOut),
+    "presence": Frame("How many watch, at most once a second.", PresenceOut),
+    "chat.message": Frame("Somebody said something; best effort, `n` may have gaps.", ChatOut),
+    "chat.deleted": Frame("A message is gone.", ChatDeletedOut),
+    "room.gone": Frame("This connection is out of the room.", RoomGone),
+    "chat.muted": Frame("You may not speak in this room.", RoomGone),
+    "order.changed": Frame("An order of yours changed, or the wait for a unit is over.", OrderChanged),
 }

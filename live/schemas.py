@@ -11,7 +11,6 @@ from kernel.schema import Schema
 from kernel.text import Id, Line
 
 Seq = Annotated[int, Field(ge=0, lt=2**53)]
-Key = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
 ChatText = Annotated[Line, StringConstraints(max_length=200)]
 
 
@@ -178,90 +177,3 @@ class ChatOut(Schema):
 class ChatPage(Schema):
     items: list[ChatOut]
     next_cursor: str | None
-
-
-# -- frames: what a socket may send -----------------------------------------------------------------------------------
-
-
-class RoomJoin(Schema):
-    """With `after`, the events that followed it; without, a snapshot."""
-
-    room: Id
-    after: Seq | None = None
-
-
-class RoomLeave(Schema):
-    room: Id
-
-
-class ChatSend(Schema):
-    room: Id
-    text: ChatText
-    key: Key
-
-
-class OfferQuote(Schema):
-    """Without `address` the one used last."""
-
-    room: Id
-    sku: Id
-    qty: Annotated[int, Field(ge=1, le=99)] = 1
-    address: dict[str, Any] | None = None
-
-
-class OrderPurchase(Schema):
-    """The total was confirmed by the person: the frame names the quote."""
-
-    key: Key
-    quote: Id
-
-
-class OrderResult(Schema):
-    key: Key
-
-
-# -- frames: what acks and events carry -------------------------------------------------------------------------------
-
-
-class Joined(Schema):
-    """`snapshot` (the state after event `seq`), or `events` that lead from `after` to `seq`. Beside it what is best effort."""
-
-    snapshot: dict[str, Any] | None = None
-    events: list[RoomEventOut] | None = None
-    seq: int
-    viewers: int
-    host: AccountRef
-    playlist: str | None
-    chat: list[dict[str, Any]]
-
-
-class ChatSentAck(Schema):
-    id: str
-    n: int
-
-
-class PresenceOut(Schema):
-    room: str
-    viewers: int
-
-
-class ChatDeletedOut(Schema):
-    room: str
-    id: str
-    n: int
-
-
-class RoomGone(Schema):
-    """This connection is out of the room: hidden, banned, or behind a block."""
-
-    room: str
-    code: str
-
-
-class OrderChanged(Schema):
-    """To the buyer only. `status` of an order, or for somebody who waits under `key`: `unit_freed` or `sold_out`."""
-
-    order: str | None = None
-    status: str
-    key: str | None = None
-    sku: str | None = None

@@ -52,11 +52,12 @@ def _flood(realtime: Realtime, topic: str, event: str, data: dict[str, Any], tim
 
 def _people(services: Services) -> dict[str, dict[str, str]]:
     accounts = services.accounts
+    known = {handle: accounts.find_by_handle(handle) for handle in PEOPLE}
 
     def write(tx: Any) -> dict[str, dict[str, str]]:
         made = {}
         for handle, roles in PEOPLE.items():
-            account_id = accounts.find_by_handle(handle) or accounts.add(tx, handle, handle.title(), roles=roles)
+            account_id = known[handle] or accounts.add(tx, handle, handle.title(), roles=roles)
             made[handle] = {"id": account_id, "token": accounts._open_session(tx, account_id, None).token}
         return made
 

@@ -1,9 +1,10 @@
 """What happened: events, unique people (DAU, DAB) as exact mergeable sets, GMV, recount."""
 
+from metrics.counting import Event, OrderEvent
 from metrics.facts import EventsIngested
 from metrics.people import PEOPLE, SYNTHETIC
 from metrics.schemas import Daily, DailyQuery, EventBatch
-from metrics.service import Event, MetricsService, OrderEvent
+from metrics.service import MetricsService
 
 __all__ = [
     "PEOPLE",

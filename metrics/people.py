@@ -19,6 +19,7 @@ Key = tuple[date, str, str, str]
 """Day, metric, channel, population."""
 _MEMBER = (DayPerson.day, DayPerson.metric, DayPerson.channel, DayPerson.population, DayPerson.number)
 _MERGES = "metrics.merges"
+EVERY_NUMBER = select(PersonNumber.person, PersonNumber.number)
 
 
 def settle(tx: Write, persons: Iterable[str]) -> None:
@@ -38,11 +39,10 @@ def numbers(tx: Write, persons: Iterable[str]) -> dict[str, int]:
 
 
 def _known(session: Session, persons: Sequence[str]) -> dict[str, int]:
-    query = select(PersonNumber.person, PersonNumber.number)
     return {
         person: number
         for chunk in in_chunks(persons)
-        for person, number in session.execute(query.where(PersonNumber.person.in_(chunk)))
+        for person, number in session.execute(EVERY_NUMBER.where(PersonNumber.person.in_(chunk)))
     }
 
 
@@ -142,8 +142,3 @@ def aliases_of(session: Session, persons: Sequence[str]) -> dict[str, str]:
         for chunk in in_chunks(list(dict.fromkeys(persons)))
         for device, account in session.execute(query.where(PersonAlias.device_id.in_(chunk)))
     }
-
-
-def all_numbers(session: Session) -> dict[str, int]:
-    """Every person's number."""
-    return dict(session.execute(select(PersonNumber.person, PersonNumber.number)).all())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,50 +15,25 @@ from kernel.actor import Actor
 from kernel.clock import business_day
 from kernel.db import Database, Write, insert_new, upsert
 from kernel.errors import FieldError, Invalid, Unauthenticated
-from metrics import people
+from metrics import people, recount
+from metrics.counting import SETS, SUMS, Event, sets_of, sums_of
 from metrics.facts import EventsIngested
 from metrics.models import DaySum, MetricEvent
 from metrics.people import PEOPLE, SYNTHETIC
 from metrics.schemas import Daily, DailyQuery, Day, Difference, EventBatch, Ingested, Recount, RecountIn
 
-SETS = ("dau", "dab", "dab_paid")
-SUMS = ("orders", "gmv", "gmv_paid")
-# What an event adds the person to, and which sums it moves (the amount, or 1 for a count). Every buyer is active.
-_MEMBER_OF = {"order.placed": ("dau", "dab"), "order.paid": ("dau", "dab_paid")}
-_ADDS_TO = {"order.placed": (("orders", False), ("gmv", True)), "order.paid": (("gmv_paid", True),)}
-_PASSIVE = frozenset({"impression", "poll", "video.progress"})
 _OLDEST = timedelta(hours=24)
 _MAX_DAYS = 400
 
 
-@dataclass(frozen=True)
-class Event:
-    """One act. `source` is unique: the same source is counted once, however often it is told."""
-
-    source: str
-    at: datetime
-    person: str
-    synthetic: bool
-    name: str
-    channel: str = "app"
-    target: str | None = None
-    amount: int = 0
-
-
-def OrderEvent(
-    kind: str, order_id: str, at: datetime, buyer_id: str, synthetic: bool, channel: str, total: int
-) -> Event:
-    """`order.placed` or `order.paid` as an event; `total` in minor units."""
-    return Event(f"{kind}:{order_id}", at, buyer_id, synthetic, kind, channel, order_id, total)
-
-
 class MetricsService:
-    """`zone` is the business's time zone; it decides what a day is."""
+    """`zone` is the business's time zone; it decides what a day is. `off_loop` runs what would stop everybody else."""
 
-    def __init__(self, db: Database, zone: ZoneInfo, currency: str) -> None:
+    def __init__(self, db: Database, zone: ZoneInfo, currency: str, off_loop: Callable[..., Any]) -> None:
         self.db = db
         self.zone = zone
         self.currency = currency
+        self._off_loop = off_loop
 
     # -- counting -------------------------------------------------------------------------------------------------
 
@@ -72,8 +45,8 @@ class MetricsService:
         known = people.aliases_of(tx.session, [event.person for event in fresh])
         persons = {event.person: known.get(event.person, event.person) for event in fresh}
         numbers = people.numbers(tx, persons.values())
-        people.add(tx, [(key, numbers[persons[event.person]]) for event in fresh for key in self._sets_of(event)])
-        for (day, metric, channel, population), amount in _sums(fresh, self.zone).items():
+        people.add(tx, [(key, numbers[persons[event.person]]) for event in fresh for key in sets_of(event, self.zone)])
+        for (day, metric, channel, population), amount in sums_of(fresh, self.zone).items():
             key = {"day": day, "metric": metric, "channel": channel, "population": population}
             change = {"amount": DaySum.amount + amount}
             upsert(tx.session, DaySum.__table__, {**key, "amount": amount}, list(key), change)
@@ -84,13 +57,6 @@ class MetricsService:
         rows = [_row(unique[source], self.zone) for source in sorted(unique)]  # in one order, against deadlocks
         new = insert_new(tx.session, MetricEvent.__table__, rows, "source")
         return [event for source, event in unique.items() if source in new]
-
-    def _sets_of(self, event: Event) -> list[people.Key]:
-        if event.name in _PASSIVE:
-            return []
-        day = business_day(event.at, self.zone)
-        metrics = _MEMBER_OF.get(event.name, ("dau",))
-        return [(day, metric, event.channel, _population(event.synthetic)) for metric in metrics]
 
     def ingest(self, actor: Actor, batch: EventBatch) -> Ingested:
         """Count a client's batch; one sent twice is counted once. `event.out_of_time` for an hour that is not now."""
@@ -149,7 +115,7 @@ class MetricsService:
     def _daily(self, session: Session, query: DailyQuery, metrics: Sequence[str]) -> Daily:
         populations = (PEOPLE, SYNTHETIC) if query.population == "all" else (query.population,)
         sets = people.load(session, query.from_, query.to, SETS)
-        sums = _stored_sums(session, query.from_, query.to)
+        sums = recount.stored_sums(session, query.from_, query.to)
         span = [query.from_ + timedelta(days=n) for n in range((query.to - query.from_).days + 1)]
         channels: list[str | None] = [None]
         if query.by == "channel":
@@ -194,27 +160,7 @@ class MetricsService:
     def recount(self, first: date, last: date) -> list[dict[str, Any]]:
         """Count the raw events again; every figure that differs from what is stored. Empty is right (invariant 6)."""
         with self.db.read() as session:
-            stored_sets = people.load(session, first, last, SETS)
-            stored_sums = _stored_sums(session, first, last)
-            alias = people.aliases(session)
-            rows = session.scalars(select(MetricEvent).where(MetricEvent.day.between(first, last))).all()
-            numbers = people.all_numbers(session)
-        events = [Event(r.source, r.at, r.person, r.synthetic, r.name, r.channel, r.target, r.amount) for r in rows]
-        counted: dict[people.Key, BitMap] = {}
-        for event in events:
-            for key in self._sets_of(event):
-                counted.setdefault(key, BitMap()).add(numbers[alias.get(event.person, event.person)])
-        sums = _sums(events, self.zone)
-        wrong = [
-            _difference(key, len(stored_sets.get(key, BitMap())), len(counted.get(key, BitMap())))
-            for key in sorted({*stored_sets, *counted})
-            if stored_sets.get(key, BitMap()) != counted.get(key, BitMap())
-        ]
-        return wrong + [
-            _difference(key, stored_sums.get(key, 0), sums.get(key, 0))
-            for key in sorted({*stored_sums, *sums})
-            if stored_sums.get(key, 0) != sums.get(key, 0)
-        ]
+            return recount.differences(session, first, last, self.zone, self._off_loop)
 
 
 def _check_period(first: date, last: date) -> None:
@@ -223,26 +169,8 @@ def _check_period(first: date, last: date) -> None:
         raise Invalid("period.invalid", "The period is empty or too long.", [error])
 
 
-def _population(synthetic: bool) -> str:
-    return SYNTHETIC if synthetic else PEOPLE
-
-
 def _row(event: Event, zone: ZoneInfo) -> dict[str, Any]:
     return {**vars(event), "day": business_day(event.at, zone)}
-
-
-def _sums(events: Iterable[Event], zone: ZoneInfo) -> Counter[people.Key]:
-    total: Counter[people.Key] = Counter()
-    for event in events:
-        for metric, is_amount in _ADDS_TO.get(event.name, ()):
-            key = (business_day(event.at, zone), metric, event.channel, _population(event.synthetic))
-            total[key] += event.amount if is_amount else 1
-    return total
-
-
-def _stored_sums(session: Session, first: date, last: date) -> dict[people.Key, int]:
-    rows = session.scalars(select(DaySum).where(DaySum.day.between(first, last)))
-    return {(row.day, row.metric, row.channel, row.population): row.amount for row in rows}
 
 
 def _figure(
@@ -280,9 +208,3 @@ def _period(days: dict[str, list[int]]) -> dict[str, float]:
         "orders_per_buyer": orders / buyers if buyers else 0.0,
         "order_value": gmv / orders if orders else 0.0,
     }
-
-
-def _difference(key: people.Key, stored: int, counted: int) -> dict[str, Any]:
-    day, metric, channel, population = key
-    place = {"day": day.isoformat(), "metric": metric, "channel": channel, "population": population}
-    return {**place, "stored": stored, "counted": counted}

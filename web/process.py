@@ -157,6 +157,7 @@ def _wipe(data: Path) -> None:
 
 def recount_period(settings: Settings, first: date | None, last: date | None) -> dict[str, Any]:
     """Compare the stored figures of business days with their raw events; by default the last 30 days and today."""
+    from engines.offloop import off_loop
     from engines.sql import open_database
     from kernel.clock import SystemClock, business_day
     from metrics import MetricsService
@@ -168,7 +169,7 @@ def recount_period(settings: Settings, first: date | None, last: date | None) ->
         db = open_database(settings.sql_url, clock)
         closing.callback(db.close)
         last = last or business_day(clock.now(), settings.zone)
-        metrics = MetricsService(db, settings.zone, settings.currency)
+        metrics = MetricsService(db, settings.zone, settings.currency, off_loop)
         return metrics.check_period(first or last - timedelta(days=30), last).model_dump(mode="json")
 
 

@@ -76,7 +76,7 @@ def wire(settings: Settings, engines: Engines) -> Services:
     policies = Policies(engines.db)
     strikes = StrikeBook(engines.db, policies)
     applications = ApplicationService(engines.db, accounts, strikes)
-    metrics = MetricsService(engines.db, settings.zone, settings.currency)
+    metrics = MetricsService(engines.db, settings.zone, settings.currency, off_loop)
     cases = CaseQueue(engines.db)
     notices = Notices(engines.db)
     products = ProductService(engines.db, accounts)

@@ -6,13 +6,14 @@ from datetime import date, timedelta
 from threading import Thread
 from typing import Any
 
+import gevent
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.clock import rfc3339
 from kernel.db import Write
-from metrics import Event, MetricsService, OrderEvent, people
+from metrics import Event, MetricsService, OrderEvent, people, recount
 from metrics.models import DaySum
 from tests.conftest import NOON
 from tests.house import Client, House, problem
@@ -140,6 +141,44 @@ def test_the_same_batch_twice_at_once_is_counted_once(any_house: House) -> None:
     assert db.write(first) == 2
     again.join()
     assert counted == [0]
+
+
+def test_others_go_on_while_a_recount_counts(any_house: House) -> None:
+    db, metrics = any_house.engines.db, any_house.services.metrics
+    many = [Event(f"e{n}", any_house.clock.now(), f"acct_{n % 700}", False, "app.opened") for n in range(2500)]
+    db.write(lambda tx: metrics.record(tx, many))
+    metrics._off_loop = lambda fn, *args: gevent.get_hub().threadpool.apply(fn, args)
+    steps: list[int] = []
+
+    def meanwhile() -> None:
+        while True:
+            steps.append(len(steps))
+            gevent.sleep(0)
+
+    other = gevent.spawn(meanwhile)
+    try:
+        assert metrics.recount(TODAY, TODAY) == []
+    finally:
+        other.kill()
+    portions = 2500 // recount.PORTION
+    assert len(steps) > portions
+
+
+def test_a_recount_looks_at_one_moment_though_others_write_meanwhile(any_house: House) -> None:
+    db, metrics = any_house.engines.db, any_house.services.metrics
+    first, late = (Event(name, any_house.clock.now(), f"acct_{name}", False, "app.opened") for name in ("one", "two"))
+    db.write(lambda tx: metrics.record(tx, [first]))
+
+    def slow(fn: Any, *args: Any) -> Any:
+        writer = Thread(target=lambda: db.write(lambda tx: metrics.record(tx, [late])))
+        writer.start()
+        writer.join()
+        return fn(*args)
+
+    metrics._off_loop = slow
+    assert metrics.recount(TODAY, TODAY) == []
+    metrics._off_loop = lambda fn, *args: fn(*args)
+    assert metrics.recount(TODAY, TODAY) == []
 
 
 def test_synthetic_actors_stand_beside_the_headline(any_house: House) -> None:

@@ -4,6 +4,7 @@ from accounts.applications import Application, ApplicationService, Strikes
 from accounts.company import Company
 from accounts.facts import (
     AccountRegistered,
+    AccountReinstated,
     AccountSuspended,
     Blocked,
     CreatorApplied,
@@ -23,6 +24,7 @@ from accounts.service import AccountService, Session
 __all__ = [
     "AccountRef",
     "AccountRegistered",
+    "AccountReinstated",
     "AccountService",
     "AccountSuspended",
     "Application",

@@ -55,6 +55,11 @@ class AccountSuspended(Fact):
 
 
 @dataclass(frozen=True)
+class AccountReinstated(Fact):
+    account_id: str
+
+
+@dataclass(frozen=True)
 class ProfileChanged(Fact):
     account_id: str
 

@@ -13,7 +13,8 @@ _ID = String(48)
 
 
 class Account(Base):
-    """`synthetic` accounts (staff, bots, tours, simulations) stay out of the headline figures."""
+    """`synthetic` accounts (staff, bots, tours, simulations) stay out of the headline figures; a `veiled` one shows its
+    handle in place of the name, bio and picture that moderation took away. `status` is active, suspended or removed."""
 
     __tablename__ = "accounts"
     __table_args__ = (CheckConstraint("followers >= 0", name="followers"),)
@@ -26,6 +27,7 @@ class Account(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     status: Mapped[str] = mapped_column(String(16), default="active")
     synthetic: Mapped[bool] = mapped_column(default=False)
+    veiled: Mapped[bool] = mapped_column(default=False)
     followers: Mapped[int] = mapped_column(default=0)
     following: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1, server_default="1")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from accounts import models
-from accounts.facts import AccountRegistered, ProfileChanged
+from accounts.facts import AccountRegistered, AccountReinstated, AccountSuspended, ProfileChanged
 from accounts.schemas import AccountRef, Me, Profile, ProfileEdit
 from kernel.actor import Actor
 from kernel.clock import rfc3339
@@ -53,6 +53,7 @@ class People:
             "password_hash": password_hash,
             "status": "active",
             "synthetic": synthetic,
+            "veiled": False,
             "followers": 0,
             "following": 0,
             "version": 1,
@@ -73,6 +74,20 @@ class People:
         """Take a role away inside a larger write; not having it is no error."""
         table = models.AccountRole
         tx.session.execute(delete(table).where(table.account_id == account_id, table.role == role))
+
+    def veil(self, tx: Write, account_id: str, veiled: bool = True) -> None:
+        """Show the handle in place of what a profile says of itself, or show it all again: a verdict of moderation."""
+        tx.session.execute(update(models.Account).where(models.Account.id == account_id).values(veiled=veiled))
+
+    def suspend(self, tx: Write, account_id: str) -> None:
+        """Let nobody log in as it, and show nothing it published."""
+        if _turn(tx, account_id, "active", "suspended"):
+            tx.record(AccountSuspended(account_id))
+
+    def reinstate(self, tx: Write, account_id: str) -> None:
+        """Undo `suspend`."""
+        if _turn(tx, account_id, "suspended", "active"):
+            tx.record(AccountReinstated(account_id))
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -99,7 +114,7 @@ class People:
         """An account as `viewer` sees it; absent when either blocked the other (except one's own block)."""
         with self.db.read() as session:
             account = self._get(session, account_id)
-            if account.status == "removed" or (viewer.account_id and blocks(session, account_id, viewer.account_id)):
+            if account.status == "removed" or _shut_out(session, account_id, viewer):
                 raise absent()
             return Profile(**self._profile_fields(session, viewer, account))
 
@@ -128,6 +143,11 @@ class People:
     def avatars_among(self, session: Session, urls: Sequence[str]) -> set[str]:
         """Which of these pictures are somebody's avatar."""
         return {*session.scalars(select(_account.avatar).where(_account.avatar.in_(urls)))}
+
+    def profile_version(self, account_id: str) -> int:
+        """Which version of what they say of themselves a reviewer has before them."""
+        with self.db.read() as session:
+            return self._get(session, account_id).version
 
     def find_by_handle(self, handle: str) -> str | None:
         """The id of the account with this handle."""
@@ -158,7 +178,7 @@ class People:
         mine = viewer.account_id
         return {
             **ref_of(account, account.id in self.live_hosts([account.id])).model_dump(),
-            "bio": account.bio,
+            "bio": "" if account.veiled else account.bio,
             "followers": account.followers,
             "following": account.following,
             "roles": sorted(roles),
@@ -185,7 +205,19 @@ class People:
 
 
 def ref_of(account: models.Account, live: bool = False) -> AccountRef:
-    return AccountRef(id=account.id, handle=account.handle, name=account.name, avatar=account.avatar, is_live=live)
+    name, avatar = (account.handle, None) if account.veiled else (account.name, account.avatar)
+    return AccountRef(id=account.id, handle=account.handle, name=name, avatar=avatar, is_live=live)
+
+
+def _turn(tx: Write, account_id: str, old: str, new: str) -> bool:
+    mine = (models.Account.id == account_id) & (models.Account.status == old)
+    return bool(tx.session.execute(update(models.Account).where(mine).values(status=new)).rowcount)  # type: ignore[attr-defined]
+
+
+def _shut_out(session: Session, account_id: str, viewer: Actor) -> bool:
+    """Whether the account blocked who looks; nobody escapes the moderators that way."""
+    me = viewer.account_id
+    return me is not None and not viewer.has("moderator", "admin") and blocks(session, account_id, me)
 
 
 def blocks(session: Session, blocker_id: str, blocked_id: str) -> bool:

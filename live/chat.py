@@ -15,10 +15,12 @@ from kernel.errors import Conflict, Forbidden, NotFound, TooMany
 from kernel.idempotency import Answer, first_answer, once
 from kernel.ids import new_id
 from kernel.ports import KeyValue, Realtime
-from live.desk import restriction
+from live.desk import STAFF, restriction
 from live.directory import RoomDirectory
 from live.facts import ChatSent
 from live.models import ChatRow, Room
+from live.words import DOUBT, REFUSE, refused, weigh
+from moderation import Screening, Subject
 
 RECENT = 50
 
@@ -41,6 +43,7 @@ class ChatService:
         directory: RoomDirectory,
         kv: KeyValue,
         realtime: Realtime,
+        screening: Screening,
         rate: ChatRate | None = ChatRate(),
     ) -> None:
         self.db = db
@@ -48,16 +51,21 @@ class ChatService:
         self.directory = directory
         self.kv = kv
         self.realtime = realtime
+        self.screening = screening
         self.rate = rate
 
     def send(self, actor: Actor, room_id: str, text: str, key: str) -> Answer:
-        """Say something: `{"id", "n"}`. `room.not_live`, `chat.muted`, `room.banned`, `chat.slow`, `chat.too_fast`."""
+        """Say something: `{"id", "n"}`. `room.not_live`, `chat.muted`, `room.banned`, `chat.slow`, `chat.too_fast`,
+        `chat.refused`: what certainly breaks a rule, or is doubtful while an earlier doubt about the speaker is open."""
         account_id = actor.require_account()
         room = self.directory.seen(actor, room_id)
         with self.db.read() as session:
             answered = first_answer(session, actor, key) is not None
+        weight = weigh(text)
         if not answered:
             self._spend(account_id, room)
+            if weight == REFUSE:
+                raise refused()
 
         def write(tx: Write) -> dict[str, Any]:
             self._check_speaker(tx, room_id, account_id)
@@ -67,6 +75,8 @@ class ChatService:
                 raise Conflict("room.not_live", "This room is not on air.")
             row = ChatRow(id=new_id("chat", tx.now), room_id=room_id, account_id=account_id, n=n, text=text, at=tx.now)
             tx.session.add(row)
+            if weight == DOUBT and not self.screening.doubt(tx, Subject("chat", row.id, 1, account_id, text)):
+                raise refused()
             tx.record(ChatSent(room_id, row.id, account_id))
             return {"id": row.id, "n": n}
 
@@ -104,6 +114,15 @@ class ChatService:
         if row is None:
             raise NotFound("chat.not_found", "There is no such message.")
         return {"id": row.id, "room": row.room_id, "account": row.account_id, "text": row.text, "n": row.n}
+
+    def to_judge(self, viewer: Actor, chat_id: str) -> ChatRow:
+        """A message in a room that `viewer` may see; deleted ones for staff only. Raises `chat.not_found`."""
+        with self.db.read() as session:
+            row = session.get(ChatRow, chat_id)
+        if row is None or (row.deleted_by is not None and not viewer.has(*STAFF)):
+            raise NotFound("chat.not_found", "There is no such message.")
+        self.directory.seen(viewer, row.room_id)
+        return row
 
     def _spend(self, account_id: str, room: Room) -> None:
         if room.slow and account_id != room.host_id:

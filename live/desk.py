@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import String, cast, delete, select, update
 from sqlalchemy.orm import Session
 
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write, upsert
-from kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from live.facts import ChatDeleted, RoomHidden, RoomRestored, ViewerReleased, ViewerRestricted
+from kernel.errors import AppError, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+from live.facts import ChatDeleted, RoomHidden, RoomRestored, RoomTitled, ViewerReleased, ViewerRestricted
 from live.models import ChatRow, Restriction, Room, change_room
-from live.schemas import RestrictionIn
+from live.schemas import RestrictionIn, RoomOut
 from live.service import RoomService
 from live.shelf import RoomShelf
+from live.words import PASS, refused, weigh
 
 STAFF = ("moderator", "admin")
+_VERDICT = "verdict"  # in place of who deleted a message, when a case decided it
 
 
 class RoomDesk:
@@ -63,6 +65,15 @@ class RoomDesk:
         tx.record(ChatDeleted(row.room_id, chat_id, row.account_id))
         return True
 
+    def take_down(self, tx: Write, chat_id: str) -> None:
+        """Delete a message as a verdict does, which `bring_back` undoes."""
+        self.delete_message(tx, chat_id, _VERDICT)
+
+    def bring_back(self, tx: Write, chat_id: str) -> None:
+        """Undo `take_down`, for those who come from now on; what its author or the host deleted stays deleted."""
+        mine = (ChatRow.id == chat_id) & (ChatRow.deleted_by == _VERDICT)
+        tx.session.execute(update(ChatRow).where(mine).values(deleted_by=None))
+
     def restrict(self, tx: Write, room_id: str, form: RestrictionIn, by: str) -> None:
         """Mute somebody in a room, or ban them from it."""
         until = None if form.seconds is None else tx.now + timedelta(seconds=form.seconds)
@@ -75,6 +86,22 @@ class RoomDesk:
         """An account that is suspended goes off air."""
         for room_id in tx.session.scalars(select(Room.id).where(Room.host_id == host_id, Room.status == "live")).all():
             self.cut(tx, room_id)
+
+    # -- by the host --------------------------------------------------------------------------------------------------
+
+    def retitle_by(self, actor: Actor, room_id: str, title: str, if_match: str) -> RoomOut:
+        """Another title, which is screened again. `room.already_live`, `version.changed`."""
+        host_id = self.directory.hosted(actor, room_id).host_id
+
+        def write(tx: Write) -> None:
+            off_air = (Room.status != "live", cast(Room.version, String) == if_match)
+            if not change_room(tx, Room.id == room_id, *off_air, title=title, version=Room.version + 1):
+                raise _cannot_retitle(tx.session.get_one(Room, room_id, populate_existing=True))
+            version = tx.session.scalars(select(Room.version).where(Room.id == room_id)).one()
+            tx.record(RoomTitled(room_id, host_id, title, version))
+
+        self.db.write(write)
+        return self.directory.get(actor, room_id)
 
     # -- by the host, or a moderator --------------------------------------------------------------------------------
 
@@ -129,10 +156,12 @@ class RoomDesk:
         self.db.write(write)
 
     def notice_by(self, actor: Actor, room_id: str, text: str) -> None:
-        """Show a notice to everybody in the room. `room.not_live`."""
+        """Show a notice to everybody in the room. `room.not_live`, `chat.refused`."""
         room = self.directory.hosted(actor, room_id, *STAFF)
         if room.status != "live":
             raise Conflict("room.not_live", "This room is not on air.")
+        if weigh(text) != PASS:
+            raise refused()
         self.db.write(lambda tx: self.log.tell(tx, room_id, "notice", {"text": text}))
 
     def check_entry(self, actor: Actor, room_id: str) -> None:
@@ -150,6 +179,13 @@ def restriction(session: Session, room_id: str, account_id: str, now: datetime) 
     """What holds against this account in this room now."""
     row = session.get(Restriction, (room_id, account_id))
     return row if row is not None and (row.until is None or row.until > now) else None
+
+
+def _cannot_retitle(room: Room) -> AppError:
+    if room.status == "live":
+        return Conflict("room.already_live", "A room on air keeps its title; end it first.")
+    detail = "It was changed meanwhile; look at it again."
+    return PreconditionFailed("version.changed", detail, current=str(room.version))
 
 
 def _host(tx: Write, room_id: str) -> str:

@@ -58,6 +58,7 @@ class RoomDirectory:
             ended_at=_when(room.ended_at),
             created_at=rfc3339(room.created_at),
             hidden=room.hidden,
+            version=room.version,
             state=state,
             seq=seq,
         )

@@ -14,6 +14,16 @@ class RoomCreated(Fact):
 
 
 @dataclass(frozen=True)
+class RoomTitled(Fact):
+    """A room got its title, or another one."""
+
+    room_id: str
+    host_id: str
+    title: str
+    version: int
+
+
+@dataclass(frozen=True)
 class RoomStarted(Fact):
     room_id: str
     session_id: str

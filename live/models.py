@@ -19,6 +19,7 @@ class Room(Base):
     """A creator's room. `status` is created, live or ended; an ended room can be started again, as a new session.
 
     `stream` is what a broadcast shows, the test picture or what the host sends; `receiving` is false while none comes.
+    `version` counts its titles.
     """
 
     __tablename__ = "rooms"
@@ -30,6 +31,7 @@ class Room(Base):
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     host_id: Mapped[str] = mapped_column(_ID, index=True)
     title: Mapped[str] = mapped_column(String(200))
+    version: Mapped[int] = mapped_column(default=1)
     status: Mapped[str] = mapped_column(String(16), default="created")
     hidden: Mapped[bool] = mapped_column(default=False)
     cut: Mapped[bool] = mapped_column(default=False)

@@ -26,6 +26,7 @@ from live.schemas import (
     RoomIn,
     RoomOut,
     RoomPage,
+    RoomPatch,
     RoomsQuery,
     ShelfIn,
     SlowIn,
@@ -57,10 +58,17 @@ def create(actor: Actor, body: RoomIn, key: str) -> Answer:
 
 
 @routes.get("/rooms/<id:room_id>")
-@endpoint(returns=RoomOut, auth=False)
+@endpoint(returns=RoomOut, auth=False, etag="version")
 def room(actor: Actor, room_id: str) -> RoomOut:
     """A room with its state and the number of the last event in it."""
     return find(RoomDirectory).get(actor, room_id)
+
+
+@routes.patch("/rooms/<id:room_id>")
+@endpoint(body=RoomPatch, returns=RoomOut, if_match=True, etag="version", refuses=(Conflict,))
+def retitle(actor: Actor, room_id: str, body: RoomPatch, if_match: str) -> RoomOut:
+    """Give a room that is not on air another title."""
+    return find(RoomDesk).retitle_by(actor, room_id, body.title, if_match)
 
 
 @routes.post("/rooms/<id:room_id>/start")

@@ -38,6 +38,10 @@ class IngestOut(Schema):
     state: Literal["waiting", "receiving"]
 
 
+class RoomPatch(Schema):
+    title: Annotated[Line, StringConstraints(max_length=120)]
+
+
 class ShelfIn(Schema):
     """The whole shelf, in order."""
 
@@ -115,6 +119,7 @@ class RoomPage(Schema):
 class RoomOut(RoomCard):
     """`state` is the state after event `seq`; `playlist` is null unless the room is live.
 
+    `version` counts its titles; a room is `hidden` while moderation, or the screening of its title, keeps it off the site.
     While `state.stream` is `waiting`, no picture comes in, and the playlist may not be there yet.
     """
 
@@ -127,6 +132,7 @@ class RoomOut(RoomCard):
     ended_at: str | None
     created_at: str
     hidden: bool
+    version: int
     state: dict[str, Any]
     seq: int
 

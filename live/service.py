@@ -13,7 +13,7 @@ from kernel.errors import AppError, Conflict, Forbidden
 from kernel.idempotency import Answer, once
 from kernel.ids import new_id
 from live.directory import RoomDirectory
-from live.facts import RoomCreated, RoomEnded, RoomStarted
+from live.facts import RoomCreated, RoomEnded, RoomStarted, RoomTitled
 from live.ingest import release_within
 from live.log import RoomLog
 from live.models import SRT, TEST_PICTURE, Room, RoomSession, change_room
@@ -56,6 +56,7 @@ class RoomService:
         tx.session.flush()
         self.log.open(tx, room_id)
         tx.record(RoomCreated(room_id, host_id))
+        tx.record(RoomTitled(room_id, host_id, title, 1))
         return room_id
 
     def start(self, actor: Actor, room_id: str, key: str | None = None) -> Answer:
@@ -72,7 +73,8 @@ class RoomService:
             session_id = self._go_live(tx, room)
             shelf = self.selling.with_stock(tx, items)
             stream = "waiting" if room.stream == SRT else "receiving"
-            about = {"session": session_id, "title": room.title, "slow": room.slow, "stream": stream}
+            now = tx.session.get_one(Room, room_id, populate_existing=True)  # its title may have changed since the look
+            about = {"session": session_id, "title": now.title, "slow": now.slow, "stream": stream}
             self.log.append(
                 tx, room_id, session_id, "room.started", {**about, "shelf": shelf, "disclosure": disclosure}
             )

@@ -43,7 +43,7 @@ class Count:
         self.sets: dict[people.Key, BitMap] = {}
         self.sums: Counter[people.Key] = Counter()
 
-    def add(self, rows: Sequence[Row[Any]]) -> None:
+    def add(self, rows: Sequence[Any]) -> None:
         events = [Event(*row) for row in rows]
         self.sums.update(sums_of(events, self.zone))
         for event in events:

@@ -3,6 +3,7 @@
 from moderation.facts import ActionUndone, CaseActed, NoticeSent, Reported, Screened, StrikeGiven
 from moderation.notices import Notices
 from moderation.queue import CaseQueue
+from moderation.rules import judge
 from moderation.schemas import ActionIn, CaseOut, NoticeOut, ReportIn
 from moderation.screening import Screening, Subject
 from moderation.service import ModerationService
@@ -28,4 +29,5 @@ __all__ = [
     "Subject",
     "Target",
     "Targets",
+    "judge",
 ]

@@ -13,6 +13,7 @@ class Screened(Fact):
 
     kind: str
     target_id: str
+    author_id: str
     version: int
     verdict: str
     reason: str
@@ -41,6 +42,8 @@ class CaseActed(Fact):
 
 @dataclass(frozen=True)
 class ActionUndone(Fact):
+    """`standing` is the verdict that holds again: of an earlier action, else of screening."""
+
     action_id: str
     case_id: str
     kind: str
@@ -48,6 +51,7 @@ class ActionUndone(Fact):
     author_id: str
     action: str
     version: int
+    standing: str
 
 
 @dataclass(frozen=True)

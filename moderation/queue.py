@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from kernel.actor import Actor
+from kernel.clock import rfc3339
 from kernel.db import Database, Write, insert_ignore
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict, Forbidden, NotFound
 from kernel.ids import new_id
 from moderation.models import Case
+from moderation.schemas import CaseCounts
 
 LEASE = timedelta(minutes=15)
 OPEN, CLOSED = "open", "closed"
@@ -46,24 +48,45 @@ class CaseQueue:
         return case
 
     def claim(self, actor: Actor, case_id: str) -> None:
-        """Take a case for 15 minutes, or renew; `case.claimed` when somebody else has it."""
+        """Take a case for 15 minutes, or renew; `case.claimed` when somebody else has it, `case.own_content`."""
         moderator = actor.require("moderator", "admin")
         self.db.write(lambda tx: self.take(tx, moderator, case_id))
 
     def take(self, tx: Write, moderator: str, case_id: str) -> None:
+        others = Case.author_id != moderator
         free = or_(Case.claimed_by.is_(None), Case.claimed_by == moderator, Case.claimed_until < tx.now)
         lease = {"claimed_by": moderator, "claimed_until": tx.now + LEASE}
         taken = tx.session.execute(
-            update(Case).where(Case.id == case_id, Case.status == OPEN, free).values(lease).returning(Case.id)
+            update(Case).where(Case.id == case_id, Case.status == OPEN, others, free).values(lease).returning(Case.id)
         ).all()
         if taken:
             return
         case = tx.session.get(Case, case_id, populate_existing=True)
         if case is None:
             raise NotFound("case.not_found", "There is no such case.")
+        if case.author_id == moderator:
+            raise Forbidden("case.own_content", "Somebody else must judge what is yours.")
         if case.status != OPEN:
             raise Conflict("case.closed", "This case is closed.")
         raise Conflict("case.claimed", "Somebody else is working on this case.", claimed_by=case.claimed_by)
+
+    def counts(self, actor: Actor) -> CaseCounts:
+        """The queue in numbers."""
+        actor.require("moderator", "admin")
+        now = self.db.clock.now()
+        held = Case.claimed_until > now
+        totals = select(Case.status, Case.kind, func.count(), func.count().filter(held), func.min(Case.opened_at))
+        with self.db.read() as session:
+            rows = session.execute(totals.group_by(Case.status, Case.kind)).all()
+        waiting = [row for row in rows if row[0] == OPEN]
+        oldest = min((row[4] for row in waiting), default=None)
+        return CaseCounts(
+            open=sum(row[2] for row in waiting),
+            claimed=sum(row[3] for row in waiting),
+            closed=sum(row[2] for row in rows if row[0] == CLOSED),
+            oldest_opened_at=None if oldest is None else rfc3339(oldest),
+            by_kind={row[1]: row[2] for row in waiting},
+        )
 
     def release(self, actor: Actor, case_id: str) -> None:
         """Give a case back to the queue; one that is not the caller's stays as it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernel.actor import Actor
 from kernel.errors import Conflict, Forbidden, NotFound
-from kernel.http import blueprint, endpoint, find
+from kernel.http import Rate, blueprint, endpoint, find
 from kernel.idempotency import Answer
 from moderation.notices import Notices
 from moderation.queue import CaseQueue
@@ -12,6 +12,7 @@ from moderation.schemas import (
     ActionIn,
     ActionOut,
     AuditPage,
+    CaseCounts,
     CaseOut,
     CasePage,
     CaseQuery,
@@ -26,12 +27,13 @@ from moderation.service import ModerationService
 from moderation.strikes import StrikeBook
 
 routes = blueprint("moderation", __name__)
+REPORT_RATE = Rate(20, 60)
 
 
 @routes.post("/reports")
-@endpoint(body=ReportIn, returns=ReportOut, status=201, idempotent=True, refuses=(NotFound,))
+@endpoint(body=ReportIn, returns=ReportOut, status=201, idempotent=True, rate=REPORT_RATE, refuses=(NotFound,))
 def report(actor: Actor, body: ReportIn, key: str) -> Answer:
-    """Report a note, comment, product, room or account."""
+    """Report a note, comment, chat message, product, room or account."""
     return find(ModerationService).report(actor, body, key)
 
 
@@ -40,6 +42,13 @@ def report(actor: Actor, body: ReportIn, key: str) -> Answer:
 def cases(actor: Actor, query: CaseQuery) -> CasePage:
     """The review queue, by risk x reach x age."""
     return find(ModerationService).cases(actor, query)
+
+
+@routes.get("/cases/counts")
+@endpoint(returns=CaseCounts, refuses=(Forbidden,))
+def counts(actor: Actor) -> CaseCounts:
+    """How many cases are open, claimed and decided."""
+    return find(CaseQueue).counts(actor)
 
 
 @routes.get("/cases/<id:case_id>")

@@ -9,9 +9,19 @@ from pydantic import Field, StringConstraints
 from kernel.schema import Schema
 from kernel.text import Id, Line, Prose
 
-Kind = Literal["note", "comment", "product", "room", "account"]
+Kind = Literal["note", "comment", "chat", "product", "room", "account"]
 Reason = Literal["spam", "counterfeit", "misleading", "offensive", "dangerous", "private_data", "copyright", "other"]
 ActionName = Literal["approve", "limit", "hide", "reject", "remove"]
+# What can be done to each kind: a version is sent back, a thing hidden; a profile that is removed is suspended.
+CHOICES: dict[str, tuple[ActionName, ...]] = {
+    "note": ("approve", "limit", "hide", "reject", "remove"),
+    "comment": ("approve", "hide", "remove"),
+    "chat": ("approve", "hide"),
+    "product": ("approve", "hide", "remove"),
+    "room": ("approve", "hide", "reject", "remove"),
+    "account": ("approve", "hide", "remove"),
+}
+GONE: tuple[ActionName, ...] = ("approve", "remove")
 RISK: dict[str, float] = {
     "dangerous": 0.9,
     "private_data": 0.8,
@@ -76,7 +86,7 @@ class TargetOut(Schema):
 
 
 class CaseOut(Schema):
-    """`target` is null when the thing is gone. `hits` are the screening rules that matched its newest version."""
+    """`target` is null when the thing is gone; `choices` are the actions it can still be closed with. `hits` are the screening rules that matched its newest version."""
 
     id: str
     kind: Kind
@@ -91,6 +101,7 @@ class CaseOut(Schema):
     claimed_by: str | None
     claimed_until: str | None
     target: TargetOut | None = None
+    choices: list[ActionName] = []
     report_lines: list[ReportLine] = []
     hits: list[dict[str, Any]] = []
     actions: list[ActionOut] = []
@@ -99,6 +110,16 @@ class CaseOut(Schema):
 class CasePage(Schema):
     items: list[CaseOut]
     next_cursor: str | None
+
+
+class CaseCounts(Schema):
+    """The queue in numbers: `claimed` of the open ones are with somebody, `by_kind` counts the open ones."""
+
+    open: int
+    claimed: int
+    closed: int
+    oldest_opened_at: str | None
+    by_kind: dict[str, int]
 
 
 class ActionIn(Schema):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from sqlalchemy import select
+
 from kernel.db import Database, Write, insert_ignore
 from moderation import rules
 from moderation.facts import Screened
-from moderation.models import ScreeningRow
-from moderation.queue import CaseQueue
+from moderation.models import Case, ScreeningRow
+from moderation.queue import OPEN, CaseQueue
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,17 @@ class Screening:
         self.note(tx, subject, verdict)
         return verdict.verdict
 
+    def doubt(self, tx: Write, subject: Subject) -> bool:
+        """Put something that was said already before a moderator; False while another thing its author said waits, so that
+        nobody fills the queue by talking."""
+        waiting = select(Case.id).where(
+            Case.kind == subject.kind, Case.author_id == subject.author_id, Case.status == OPEN
+        )
+        if tx.session.scalar(waiting.limit(1)) is not None:
+            return False
+        self.note(tx, subject, rules.judge(subject.text))
+        return True
+
     def note(self, tx: Write, subject: Subject, verdict: rules.Verdict) -> None:
         """The part of `screen` inside a commit, for those who write many at once."""
         row = {
@@ -56,4 +69,9 @@ class Screening:
             return
         if verdict.verdict == rules.HOLD:
             self.queue.open(tx, subject.kind, subject.id, subject.author_id, verdict.risk, reach=0)
-        tx.record(Screened(subject.kind, subject.id, subject.version, verdict.verdict, verdict.reason))
+        tx.record(_screened(subject, verdict))
+
+
+def _screened(subject: Subject, verdict: rules.Verdict) -> Screened:
+    about = (subject.kind, subject.id, subject.author_id, subject.version)
+    return Screened(*about, verdict.verdict, verdict.reason)

@@ -12,14 +12,17 @@ from kernel import cursors
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write, insert_ignore
-from kernel.errors import Conflict, Forbidden, Malformed, NotFound
+from kernel.errors import Conflict, FieldError, Forbidden, Invalid, Malformed, NotFound
 from kernel.idempotency import Answer, first_answer, once
 from kernel.ids import new_id
 from moderation.facts import ActionUndone, CaseActed, Reported
 from moderation.models import Action, AuditEntry, Case, Report, ScreeningRow
 from moderation.notices import Notices
-from moderation.queue import CLOSED, CaseQueue, priority
+from moderation.queue import CLOSED, OPEN, CaseQueue, priority
+from moderation.rules import HOLD
 from moderation.schemas import (
+    CHOICES,
+    GONE,
     RISK,
     ActionIn,
     ActionOut,
@@ -35,6 +38,7 @@ from moderation.schemas import (
     TargetOut,
     UndoIn,
 )
+from moderation.standing import standing
 from moderation.strikes import StrikeBook
 from moderation.targets import Target, Targets
 
@@ -54,12 +58,18 @@ class ModerationService:
     # -- reports --------------------------------------------------------------------------------------------------
 
     def report(self, actor: Actor, form: ReportIn, key: str | None = None) -> Answer:
-        """Report a thing one can see; reporting it again while the case is open adds nothing."""
+        """Report a thing one can see; again while the case is open adds nothing. Not one's own (`report.own_content`), and
+        not again what was decided and has not changed since (`report.already_decided`)."""
         reporter = actor.require_account()
         known = None if self._answered(actor, key) else self._target(actor, form.target.kind, form.target.id)
+        if known is not None and known.author_id == reporter:
+            raise Forbidden(
+                "report.own_content", "What is yours you can change or delete; it is not for you to report."
+            )
 
         def write(tx: Write) -> dict[str, Any]:
             target = _unanswered(known)
+            _refuse_decided(tx.session, target, reporter)
             case = self.queue.open(tx, target.kind, target.id, target.author_id, RISK[form.reason], target.reach)
             report_id = self._add_report(tx, case, reporter, form)
             tx.record(Reported(case.id, target.kind, target.id))
@@ -75,14 +85,14 @@ class ModerationService:
             "reporter_id": reporter,
             "reason": form.reason,
             "text": form.text,
-            "answered": False,
+            "answered_by": None,
             "created_at": tx.now,
         }
         if insert_ignore(tx.session, Report.__table__, row):
             tx.session.execute(update(Case).where(Case.id == case.id).values(reports=Case.reports + 1))
             return str(row["id"])
         mine = (Report.case_id == case.id) & (Report.reporter_id == reporter)
-        again = {"answered": False, "reason": form.reason, "text": form.text}
+        again = {"answered_by": None, "reason": form.reason, "text": form.text}
         tx.session.execute(update(Report).where(mine).values(again))
         return tx.session.scalars(select(Report.id).where(mine)).one()
 
@@ -142,6 +152,7 @@ class ModerationService:
             claimed_by=row.claimed_by,
             claimed_until=rfc3339(row.claimed_until) if row.claimed_until else None,
             target=None if target is None else _target(target),
+            choices=list(GONE if target is None else CHOICES[row.kind]),
         )
 
     # -- acting ---------------------------------------------------------------------------------------------------
@@ -160,8 +171,15 @@ class ModerationService:
 
     def _judged(self, actor: Actor, case_id: str, form: ActionIn) -> Target:
         line = self.case(actor, case_id)
-        target = self._target(actor, line.kind, line.target_id)
-        _refuse_own(actor, target.author_id)
+        _refuse_own(actor, line.author_id)
+        if form.action not in line.choices:
+            error = FieldError("action", "action.not_for_kind", f"one of {', '.join(line.choices)}")
+            raise Invalid("action.not_for_kind", f"A {line.kind} cannot be closed this way.", [error])
+        target = self.targets.describe(actor, line.kind, line.target_id)
+        if target is None:  # gone: the case is closed, its reporters told, and a strike may still follow
+            return Target(line.kind, line.target_id, line.author_id, "", "", form.version, "")
+        if target.staff:
+            actor.require("admin")
         if target.version != form.version:
             detail = "It was changed since you looked; read it again."
             raise Conflict("case.version_changed", detail, version=target.version)
@@ -195,14 +213,14 @@ class ModerationService:
         tx.record(CaseActed(*fact, form.reason))
         data = {"kind": target.kind, "id": target.id, "title": target.title[:80], "action": form.action}
         self.notices.send(tx, target.author_id, "content.acted", {**data, "reason": form.reason})
-        self._answer_reporters(tx, case_id, data)
+        self._answer_reporters(tx, case_id, row.id, data)
         return _action(row)
 
-    def _answer_reporters(self, tx: Write, case_id: str, data: dict[str, Any]) -> None:
-        waiting = (Report.case_id == case_id) & ~Report.answered
+    def _answer_reporters(self, tx: Write, case_id: str, action_id: str, data: dict[str, Any]) -> None:
+        waiting = (Report.case_id == case_id) & Report.answered_by.is_(None)
         for reporter_id in tx.session.scalars(select(Report.reporter_id).where(waiting)).all():
             self.notices.send(tx, reporter_id, "report.answered", data)
-        tx.session.execute(update(Report).where(waiting).values(answered=True))
+        tx.session.execute(update(Report).where(waiting).values(answered_by=action_id))
 
     def undo(self, actor: Actor, action_id: str, form: UndoIn, key: str | None = None) -> Answer:
         """Take an action back; what it did is undone in the same commit, and its strike never counted."""
@@ -234,15 +252,26 @@ class ModerationService:
         self._audit(
             tx, moderator, f"case.{action.action}.undone", case.target_id, {"action": action.id, "reason": reason}
         )
-        fact = (action.id, case.id, case.kind, case.target_id, case.author_id, action.action, action.version)
+        holds = standing(tx.session, case.kind, case.target_id)
+        fact = (action.id, case.id, case.kind, case.target_id, case.author_id, action.action, action.version, holds)
         tx.record(ActionUndone(*fact))
-        data = {"kind": case.kind, "id": case.target_id, "action": action.action, "reason": reason}
-        self.notices.send(tx, case.author_id, "content.restored", data)
+        data = {"kind": case.kind, "id": case.target_id, "action": action.action}
+        self.notices.send(tx, case.author_id, "content.restored", {**data, "reason": reason})
+        told = Report.answered_by == action.id
+        for reporter_id in tx.session.scalars(select(Report.reporter_id).where(told)).all():
+            self.notices.send(tx, reporter_id, "report.reopened", data)
+        if holds == HOLD:  # screening's question is open again, and somebody must answer it
+            case.status = OPEN
+            tx.session.execute(update(Report).where(told).values(answered_by=None))
 
     def _not_undoable(self, session: Session, action_id: str) -> Exception:
         if session.get(Action, action_id) is None:
             return NotFound("action.not_found", "There is no such action.")
         return Conflict("action.already_undone", "This action is undone already.")
+
+    def standing(self, tx: Write, kind: str, target_id: str) -> str:
+        """The verdict that holds for a thing, inside a larger write."""
+        return standing(tx.session, kind, target_id)
 
     # -- audit ----------------------------------------------------------------------------------------------------
 
@@ -278,6 +307,14 @@ def _refuse_own(actor: Actor, author_id: str) -> str:
     if author_id == moderator:
         raise Forbidden("case.own_content", "Somebody else must judge what is yours.")
     return moderator
+
+
+def _refuse_decided(session: Session, target: Target, reporter: str) -> None:
+    mine = select(Action.id).join(Report, Report.answered_by == Action.id).join(Case, Case.id == Report.case_id)
+    of_this = (Case.kind == target.kind, Case.target_id == target.id, Case.status == CLOSED)
+    stands = (Report.reporter_id == reporter, Action.undone_at.is_(None), Action.version == target.version)
+    if session.scalar(mine.where(*of_this, *stands)) is not None:
+        raise Conflict("report.already_decided", "Your report of this was decided, and it has not changed since.")
 
 
 def _unanswered(target: Target | None) -> Target:

@@ -7,12 +7,13 @@ from typing import Protocol
 
 from kernel.actor import Actor
 
-KINDS = ("note", "comment", "product", "room", "account")
+KINDS = ("note", "comment", "chat", "product", "room", "account")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A thing under review. `reach` is how many people it has reached so far; `version` is what acting must name."""
+    """A thing under review. `reach` is how many people it has reached so far; `version` is what acting must name.
+    `staff` are accounts that only an admin may judge."""
 
     kind: str
     id: str
@@ -22,6 +23,7 @@ class Target:
     version: int
     url: str
     reach: int = 0
+    staff: bool = False
 
 
 class Targets(Protocol):

@@ -252,6 +252,7 @@ def case(n: int, **more: Any) -> dict[str, Any]:
         "reach": 48210 // (n + 1),
         "opened_at": at(minutes=17 * (n + 1)),
         "status": "open",
+        "choices": ["approve", "limit", "hide", "reject", "remove"],
         "claimed_by": "acc_2" if n == 1 else None,
         "claimed_until": None,
     } | more

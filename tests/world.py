@@ -77,7 +77,7 @@ def _judged(house: House, author_id: str, reporter: Client, moderator: Client) -
     case = moderator.get("cases").json["items"][0]
     decided = {"action": "approve", "version": case["target"]["version"], "reason": "nothing wrong"}
     action = moderator.post(f"cases/{case['id']}/actions", decided).json["id"]
-    _report(reporter, author_id)
+    _report(house.as_("other_reporter"), author_id)
     return str(case["id"]), str(action)
 
 

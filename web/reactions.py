@@ -76,6 +76,7 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         a.Blocked: Reaction(now=[cast.walls]),
         a.Unblocked: Reaction(now=[cast.walls]),
         a.AccountSuspended: Reaction(within=[lambda tx, f: desk.end_rooms_of(tx, f.account_id)], now=[cast.suspended]),
+        a.AccountReinstated: Reaction(),
         a.CreatorApplied: Reaction(),
         a.CreatorApproved: Reaction(),
         a.CreatorRefused: Reaction(),
@@ -140,6 +141,7 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         s.WaiterServed: Reaction(now=[lambda f: cast.waiter(f, "unit_freed")]),
         s.WaiterDisappointed: Reaction(now=[lambda f: cast.waiter(f, "sold_out")]),
         l.RoomCreated: Reaction(),
+        l.RoomTitled: Reaction(within=[verdicts.screen_title]),
         l.RoomStarted: Reaction(now=[lambda f: streams.follow(f.room_id)], later=[on_air]),
         l.RoomEnded: Reaction(now=[lambda f: streams.follow(f.room_id)], later=[on_air, Later(STREAM, _room)]),
         l.RoomHidden: Reaction(

@@ -91,8 +91,10 @@ def wire(settings: Settings, engines: Engines) -> Services:
     streams = RoomStreams(engines.db, accounts, directory, ingest, engines.streams)
     rooms = RoomService(engines.db, directory, selling, streams, room_log)
     shelf = RoomShelf(engines.db, directory, selling, room_log)
-    targets = ServiceTargets(accounts, notes, directory, products)
     rate = ChatRate() if settings.rate_limits else None
+    screening = Screening(engines.db, cases)
+    chat = ChatService(engines.db, accounts, directory, engines.kv, engines.realtime, screening, rate)
+    targets = ServiceTargets(accounts, notes, directory, chat, products)
     accounts.live_hosts = directory.live_hosts
     cards = Cards(accounts, notes, products, directory)
     candidates = Candidates(engines.db, notes)
@@ -106,7 +108,7 @@ def wire(settings: Settings, engines: Engines) -> Services:
         strikes=strikes,
         cases=cases,
         notices=notices,
-        screening=Screening(engines.db, cases),
+        screening=screening,
         moderation=ModerationService(engines.db, cases, notices, strikes, targets),
         products=products,
         checkout=CheckoutService(engines.db, accounts, policies, ServiceOrigins(notes, selling)),
@@ -129,7 +131,7 @@ def wire(settings: Settings, engines: Engines) -> Services:
         shelf=shelf,
         ingest=ingest,
         streams=streams,
-        chat=ChatService(engines.db, accounts, directory, engines.kv, engines.realtime, rate),
+        chat=chat,
         desk=RoomDesk(engines.db, rooms, shelf),
         live_jobs=LiveJobs(rooms, shelf),
         provider=PretendProvider(engines.payments, orders, off_loop),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from accounts import AccountService
 from kernel.actor import Actor
 from kernel.errors import NotFound
-from live import RoomDirectory
+from live import ChatService, RoomDirectory
 from moderation import Target
 from notes import NoteService
 from shop import ProductService
@@ -15,11 +15,17 @@ class ServiceTargets:
     """Answers moderation's `Targets` port from the services above it."""
 
     def __init__(
-        self, accounts: AccountService, notes: NoteService, rooms: RoomDirectory, products: ProductService
+        self,
+        accounts: AccountService,
+        notes: NoteService,
+        rooms: RoomDirectory,
+        chat: ChatService,
+        products: ProductService,
     ) -> None:
         self.accounts = accounts
         self.notes = notes
         self.rooms = rooms
+        self.chat = chat
         self.products = products
 
     def describe(self, viewer: Actor, kind: str, target_id: str) -> Target | None:
@@ -28,6 +34,7 @@ class ServiceTargets:
             "account": self._account,
             "note": self._note,
             "comment": self._comment,
+            "chat": self._chat,
             "room": self._room,
             "product": self._product,
         }
@@ -44,9 +51,10 @@ class ServiceTargets:
             account_id,
             profile.name,
             profile.bio,
-            0,
+            self.accounts.profile_version(account_id),
             f"/profiles/{account_id}",
             profile.followers,
+            staff=not {"moderator", "admin"}.isdisjoint(profile.roles),
         )
 
     def _note(self, viewer: Actor, note_id: str) -> Target:
@@ -61,7 +69,11 @@ class ServiceTargets:
 
     def _room(self, viewer: Actor, room_id: str) -> Target:
         room = self.rooms.get(viewer, room_id)
-        return Target("room", room_id, room.host.id, room.title, "", 1, f"/rooms/{room_id}", room.viewers)
+        return Target("room", room_id, room.host.id, room.title, "", room.version, f"/rooms/{room_id}", room.viewers)
+
+    def _chat(self, viewer: Actor, chat_id: str) -> Target:
+        said = self.chat.to_judge(viewer, chat_id)
+        return Target("chat", chat_id, said.account_id, "", said.text, 1, f"/rooms/{said.room_id}")
 
     def _product(self, viewer: Actor, product_id: str) -> Target:
         found = self.products.get(viewer, product_id)

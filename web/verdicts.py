@@ -6,12 +6,15 @@ from functools import partial
 from typing import Any
 
 from kernel.db import Write, in_chunks
+from live import RoomTitled
 from moderation import ActionUndone, CaseActed, Screened, Subject
 from web.services import Services
 
+_OUT = ("hold", "hide", "reject", "remove")
+
 
 class Verdicts:
-    """Carries screening and moderators' actions to notes and comments."""
+    """Carries screening and moderators' actions to whatever they are about."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -29,64 +32,66 @@ class Verdicts:
         for some in in_chunks(notes.ids_with_products(skus), 50):
             notes.db.write(partial(notes.screen_again, note_ids=some))
 
+    def screen_title(self, tx: Write, fact: RoomTitled) -> None:
+        """A room's title is read as it is given: a clean one may go on air at once."""
+        about = ("room", fact.room_id, fact.version, fact.host_id)
+        self.services.screening.screen_within(tx, Subject(*about, fact.title))
+
     def screened(self, tx: Write, fact: Screened) -> None:
-        """Approve, limit and reject take effect; what is held waits for a person, a comment meanwhile out of sight."""
-        notes = self.services.notes
+        """Approve, limit and reject take effect; what is held waits for a person, all but notes meanwhile out of sight."""
         if fact.kind == "note" and fact.verdict != "hold":
-            notes.decide(tx, fact.target_id, fact.version, fact.verdict, fact.reason)  # type: ignore[arg-type]
-        elif fact.kind == "comment" and fact.verdict in ("hold", "reject"):
-            notes.hide_comment(tx, fact.target_id)
+            self.services.notes.decide(tx, fact.target_id, fact.version, fact.verdict, fact.reason)  # type: ignore[arg-type]
+        elif fact.kind in ("comment", "room"):
+            self._settle(
+                tx, fact.kind, fact.target_id, self.services.moderation.standing(tx, fact.kind, fact.target_id)
+            )
+        if fact.verdict in ("hold", "reject") and fact.kind != "chat":
+            told = {"kind": fact.kind, "id": fact.target_id, "verdict": fact.verdict, "reason": fact.reason}
+            self.services.notices.send(tx, fact.author_id, "content.screened", told)
 
     def acted(self, tx: Write, fact: CaseActed) -> None:
         """A moderator's action, also against an earlier verdict."""
         notes = self.services.notes
-        if fact.kind == "room":
-            return self._room_acted(tx, fact)
-        if fact.kind == "product":
-            return self._product_acted(tx, fact)
-        if fact.kind == "note" and fact.action == "hide":
+        if fact.kind != "note":
+            self._settle(tx, fact.kind, fact.target_id, fact.action, fact.reason)
+        elif fact.action == "hide":
             notes.hide(tx, fact.target_id, fact.reason)
-        elif fact.kind == "note" and fact.action == "remove":
+        elif fact.action == "remove":
             notes.remove(tx, fact.target_id, fact.reason)
-        elif fact.kind == "note":
+        else:
             notes.decide(tx, fact.target_id, fact.version, fact.action, fact.reason, overrule=True)  # type: ignore[arg-type]
-        elif fact.kind == "comment" and fact.action == "approve":
-            notes.restore_comment(tx, fact.target_id)
-        elif fact.kind == "comment" and fact.action != "limit":
-            notes.hide_comment(tx, fact.target_id)
 
     def undone(self, tx: Write, fact: ActionUndone) -> None:
-        """The opposite of `acted`."""
+        """What stood before the action stands again. Notes keep what each verdict was themselves."""
         notes = self.services.notes
-        if fact.kind == "room" and fact.action in ("hide", "reject", "remove"):
-            self.services.desk.restore(tx, fact.target_id)
-        if fact.kind == "product" and fact.action in ("hide", "reject", "remove"):
-            self.services.products.restore(tx, fact.target_id)
-        if fact.kind == "note" and fact.action in ("hide", "remove"):
+        if fact.kind != "note":
+            self._settle(tx, fact.kind, fact.target_id, fact.standing)
+        elif fact.action in ("hide", "remove"):
             notes.restore(tx, fact.target_id, "hidden" if fact.action == "hide" else "removed")
-        elif fact.kind == "note":
+        else:
             notes.undecide(tx, fact.target_id, fact.version)
-        elif fact.kind == "comment" and fact.action == "approve":
-            notes.hide_comment(tx, fact.target_id)
-        elif fact.kind == "comment" and fact.action != "limit":
-            notes.restore_comment(tx, fact.target_id)
 
-    def _room_acted(self, tx: Write, fact: CaseActed) -> None:
+    def _settle(self, tx: Write, kind: str, target_id: str, verdict: str, reason: str = "") -> None:
+        """Make a thing what the verdict says of it; doing it twice changes nothing."""
+        out = verdict in _OUT
+        services = self.services
+        if kind == "comment":
+            (services.notes.hide_comment if out else services.notes.restore_comment)(tx, target_id)
+        elif kind == "chat":
+            (services.desk.take_down if out else services.desk.bring_back)(tx, target_id)
+        elif kind == "product":
+            (services.products.hide if out else services.products.restore)(tx, target_id)
+        elif kind == "room":
+            self._settle_room(tx, target_id, verdict, reason)
+        elif kind == "account":
+            services.accounts.veil(tx, target_id, verdict == "hide")
+            (services.accounts.suspend if verdict == "remove" else services.accounts.reinstate)(tx, target_id)
+
+    def _settle_room(self, tx: Write, room_id: str, verdict: str, reason: str) -> None:
         """Hidden rooms go dark at once; one that is removed is off air for good, also when that is undone."""
-        desk = self.services.desk
-        if fact.action == "approve":
-            desk.restore(tx, fact.target_id)
-        elif fact.action == "remove":
-            desk.cut(tx, fact.target_id, fact.reason)
-        if fact.action in ("hide", "reject", "remove"):
-            desk.hide(tx, fact.target_id)
-
-    def _product_acted(self, tx: Write, fact: CaseActed) -> None:
-        """A hidden product is out of every list and out of sale; notes that carry it stay."""
-        if fact.action == "approve":
-            self.services.products.restore(tx, fact.target_id)
-        elif fact.action in ("hide", "reject", "remove"):
-            self.services.products.hide(tx, fact.target_id)
+        if verdict == "remove":
+            self.services.desk.cut(tx, room_id, reason)
+        (self.services.desk.hide if verdict in _OUT else self.services.desk.restore)(tx, room_id)
 
     def _subject(self, kind: str, target_id: str, version: int) -> Subject | None:
         notes = self.services.notes

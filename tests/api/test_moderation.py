@@ -54,7 +54,7 @@ def test_a_claim_is_a_lease(any_house: House) -> None:
 
 def test_an_action_closes_the_case_and_tells_both_sides(any_house: House) -> None:
     author, reporter, moderator, case_id = open_case(any_house)
-    acted = moderator.post(f"cases/{case_id}/actions", {"action": "hide", "version": 0, "reason": "Spam links"})
+    acted = moderator.post(f"cases/{case_id}/actions", {"action": "hide", "version": 1, "reason": "Spam links"})
     assert acted.status_code == 201
     assert moderator.get("cases").json["items"] == []
     assert [notice["kind"] for notice in author.get("notices").json["items"]] == ["content.acted"]
@@ -67,7 +67,7 @@ def test_an_action_closes_the_case_and_tells_both_sides(any_house: House) -> Non
 
 def test_undo_is_once_and_takes_the_strike_back(any_house: House) -> None:
     author, _, moderator, case_id = open_case(any_house)
-    body = {"action": "remove", "version": 0, "reason": "Counterfeit", "strike": True}
+    body = {"action": "remove", "version": 1, "reason": "Counterfeit", "strike": True}
     acted = moderator.post(f"cases/{case_id}/actions", body).json
     assert any_house.services.strikes.active_strikes(author.id) == 1
     undone = moderator.post(f"actions/{acted['id']}/undo", {"reason": "Was genuine"})
@@ -80,7 +80,7 @@ def test_undo_is_once_and_takes_the_strike_back(any_house: House) -> None:
 
 def test_strikes_decay(house: House) -> None:
     author, _, moderator, case_id = open_case(house)
-    body = {"action": "remove", "version": 0, "reason": "Counterfeit", "strike": True}
+    body = {"action": "hide", "version": 1, "reason": "Counterfeit", "strike": True}
     moderator.post(f"cases/{case_id}/actions", body)
     house.add_followers(author.id, 1001)
     assert problem(author.post("creator-applications", {})) == (403, "creator.active_strike")
@@ -115,13 +115,13 @@ def test_nobody_judges_their_own(house: House) -> None:
     _, _, moderator, _ = open_case(house)
     report(house.as_("second"), moderator.id)
     mine = next(c for c in moderator.get("cases").json["items"] if c["target_id"] == moderator.id)
-    refused = moderator.post(f"cases/{mine['id']}/actions", {"action": "approve", "version": 0, "reason": "Fine"})
+    refused = moderator.post(f"cases/{mine['id']}/actions", {"action": "approve", "version": 1, "reason": "Fine"})
     assert problem(refused) == (403, "case.own_content")
 
 
 def test_nobody_takes_back_what_was_done_to_them(any_house: House) -> None:
     author, _, moderator, case_id = open_case(any_house)
-    body = {"action": "remove", "version": 0, "reason": "Counterfeit", "strike": True}
+    body = {"action": "hide", "version": 1, "reason": "Counterfeit", "strike": True}
     acted = moderator.post(f"cases/{case_id}/actions", body).json
     any_house.services.accounts.grant(author.id, "moderator")
     refused = author.post(f"actions/{acted['id']}/undo", {"reason": "I did nothing"})
@@ -134,7 +134,7 @@ def test_a_retry_gets_the_first_answer_whatever_became_of_the_target(
 ) -> None:
     author, reporter, moderator, case_id = open_case(any_house)
     reported = {"target": {"kind": "account", "id": author.id}, "reason": "spam"}
-    decided = {"action": "remove", "version": 0, "reason": "Counterfeit"}
+    decided = {"action": "remove", "version": 1, "reason": "Counterfeit"}
     first = (
         reporter.post("reports", reported, key="report-1"),
         moderator.post(f"cases/{case_id}/actions", decided, key="act-1"),
@@ -153,7 +153,7 @@ def test_a_retry_gets_the_first_answer_whatever_became_of_the_target(
 
 def test_an_action_under_way_is_not_undone_past(any_house: House) -> None:
     author, _, moderator, case_id = open_case(any_house)
-    acted = moderator.post(f"cases/{case_id}/actions", {"action": "hide", "version": 0, "reason": "Spam"}).json
+    acted = moderator.post(f"cases/{case_id}/actions", {"action": "hide", "version": 1, "reason": "Spam"}).json
     report(any_house.as_("second"), author.id)
     service, actor = any_house.services.moderation, any_house.services.accounts.actor(moderator.id)
     undone: list[Exception] = []
@@ -175,7 +175,7 @@ def test_an_action_under_way_is_not_undone_past(any_house: House) -> None:
         return out
 
     service._act = meanwhile  # type: ignore[method-assign]
-    service.act(actor, case_id, ActionIn(action="remove", version=0, reason="Counterfeit"))
+    service.act(actor, case_id, ActionIn(action="remove", version=1, reason="Counterfeit"))
     other.join()
     assert [getattr(error, "code", None) for error in undone] == ["action.superseded"]
 

@@ -71,6 +71,27 @@ def test_rooms_that_were_on_air_before_they_could_wait_for_a_picture_still_show_
     assert differences(url) == []
 
 
+def test_reporters_keep_what_they_were_told(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    at = "2026-11-22 04:00:00"
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        for statement in (
+            f"INSERT INTO cases VALUES ('case_1', 'note', 'note_1', 'acct_1', 'closed', 0.5, 0, 2, '{at}', NULL, NULL)",
+            f"INSERT INTO moderation_actions VALUES ('act_1', 'case_1', 'hide', 1, 'r', 'acct_2', '{at}', NULL, NULL, NULL)",
+            f"INSERT INTO moderation_actions VALUES ('act_2', 'case_1', 'hide', 1, 'r', 'acct_2', '{at}', NULL, NULL, NULL)",
+            f"INSERT INTO reports VALUES ('rep_1', 'case_1', 'acct_3', 'spam', '', true, '{at}')",
+            f"INSERT INTO reports VALUES ('rep_2', 'case_1', 'acct_4', 'spam', '', false, '{at}')",
+        ):
+            connection.execute(text(statement))
+    upgrade(url)
+    with engine.begin() as connection:
+        told = connection.execute(text("SELECT id, answered_by FROM reports ORDER BY id")).all()
+    engine.dispose()
+    assert [tuple(row) for row in told] == [("rep_1", "act_2"), ("rep_2", None)]
+    assert differences(url) == []
+
+
 def test_tables_without_a_history_are_refused(url: str) -> None:
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
     with engine.begin() as connection:

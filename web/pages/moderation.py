@@ -13,7 +13,7 @@ from accounts.schemas import Decision
 from kernel.actor import Actor
 from kernel.errors import NotFound
 from kernel.http import current_actor, find, parse
-from moderation import ModerationService, StrikeBook
+from moderation import CaseQueue, ModerationService, StrikeBook
 from moderation.schemas import ActionIn, CaseOut, CaseQuery, UndoIn
 from notes import NoteService
 from web.pages.front import attempt, back, blueprint, key, page, typed
@@ -37,7 +37,7 @@ def desk() -> Response:
         next_cursor=found.next_cursor,
         status=query.status,
         kind=query.kind or "",
-        open_count=f"{len(found.items)}{'+' if found.next_cursor or query.cursor else ''}",
+        open_count=find(CaseQueue).counts(actor).open,
         case=opened,
         people=_people([*found.items, *([opened] if opened else []), *applications]),
         applications=applications,

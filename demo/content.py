@@ -61,7 +61,8 @@ class Product:
 
 @dataclass(frozen=True)
 class Note:
-    """``kind``: "post" (from the data), "picture" (from the data, without text), "essay" (ours, Chinese) or "display".
+    """``kind``: "post" (from the data), "picture" (from the data, without text), "essay" (ours, Chinese), "display" or
+    "held" (kept back by screening).
 
     ``products`` are product keys; only authors past the gate, or merchants with their own listing, have any.
     ``rating`` (1-5) and ``helpful`` (votes) are the data's, None where there are none.
@@ -142,6 +143,8 @@ class Plan:
     comments: tuple[Comment, ...]
     reports: tuple[Report, ...]
     rooms: tuple[Room, ...]
+    held_notes: tuple[Note, ...] = ()
+    held_comments: tuple[Comment, ...] = ()
     scale: float = 1.0
 
     def counts(self) -> dict[str, int]:

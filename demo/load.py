@@ -71,6 +71,7 @@ def load(
         filling = _fill_index(services, progress, len(writer.notes) + len(writer.products), closing)
         load_content.write_talk(writer)
         events, orders = load_activity.ActivityWriter(writer, engines.payments).write()
+        load_content.write_reports(writer)
         clock.move_to(now)
         services.candidates.rescore_all()
         services.metrics.seal()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from demo.content import Comment, Note, Product
+from demo.held import REJECTED
+from demo.people import MODERATOR
 from demo.writer import Writer
 from feed import Act
 from kernel.db import Write, in_chunks
-from moderation import ReportIn, Subject
+from moderation import ActionIn, CaseQuery, ReportIn, Subject
 from notes import ImageIn, NoteDraft
 from shop import Cover, MoneyIn, ProductIn, SkuIn
 
@@ -77,25 +80,31 @@ def write_notes(w: Writer) -> None:
         if verdict == "limit":
             w.limited.add(note.key)
 
-    w.progress.begin(NOTES, len(w.plan.notes))
-    w.write_each(NOTES, w.plan.notes, lambda note: note.published_at, publish, size=50)
+    notes = [*w.plan.notes, *w.plan.held_notes]
+    w.progress.begin(NOTES, len(notes))
+    w.write_each(NOTES, notes, lambda note: note.published_at, publish, size=50)
     for ids in in_chunks(list(w.notes.values()), 200):
         w.services.candidates.refresh(ids)
 
 
 def write_talk(w: Writer) -> None:
-    """Comments, screened as they are written, and what people report."""
+    """Comments, screened as they are written."""
     comments = [comment for comment in w.plan.comments if comment.note in w.notes]
+    held = [comment for comment in w.plan.held_comments if comment.note in w.notes]
 
     def say(tx: Write, comment: Comment) -> None:
         author, note_id = w.people[comment.author], w.notes[comment.note]
         row = w.services.notes.book.add(tx, note_id, author, comment.text)
         w.services.screening.screen_within(tx, Subject("comment", row.id, 1, author, comment.text))
 
-    w.progress.begin(COMMENTS, len(comments) + len(w.plan.reports))
-    w.write_each(COMMENTS, comments, lambda comment: comment.at, say)
+    w.progress.begin(COMMENTS, len(comments) + len(held) + len(w.plan.reports))
+    w.write_each(COMMENTS, [*comments, *held], lambda comment: comment.at, say)
     acts = [Act(c.at, w.people[c.author], w.notes[c.note], "commented") for c in comments]
     w.db.write(lambda tx: w.services.candidates.absorb(tx, acts))
+
+
+def write_reports(w: Writer) -> None:
+    """What people report, once it is known how many each note has reached; and what the moderator has decided of it."""
     for report in w.plan.reports:
         if report.target in w.notes:
             w.clock.move_to(report.at)
@@ -103,3 +112,15 @@ def write_talk(w: Writer) -> None:
             form = ReportIn.model_validate({"target": target, "reason": report.reason, "text": report.text})
             w.services.moderation.report(w.actor(report.reporter), form)
         w.progress.step(COMMENTS)
+    _send_back(w)
+
+
+def _send_back(w: Writer) -> None:
+    """A moderator has decided one case already, the morning after it was handed in; its author may mend and try again."""
+    moderator, service = w.actor(MODERATOR), w.services.moderation
+    note = next(note for note in w.plan.held_notes if note.key == REJECTED)
+    w.clock.move_to(note.published_at + timedelta(hours=14))
+    cases = service.cases(moderator, CaseQuery(kind="note", limit=100)).items
+    case = next(case for case in cases if case.target is not None and case.target.title == note.title)
+    service.claim(moderator, case.id)
+    service.act(moderator, case.id, ActionIn(action="reject", version=1, reason="Leave the number out, please."))

@@ -50,4 +50,4 @@ class Pictures:
 
 def _covers(plan: Plan) -> Iterable[tuple[str, CoverSpec]]:
     yield from ((product.key, product.picture) for product in plan.products)
-    yield from ((note.key, note.cover) for note in plan.notes)
+    yield from ((note.key, note.cover) for note in (*plan.notes, *plan.held_notes))

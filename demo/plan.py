@@ -8,6 +8,7 @@ from datetime import date
 
 from demo.catalogue import make_products
 from demo.content import Plan
+from demo.held import make_held_comments, make_held_notes
 from demo.people import make_accounts, make_follows
 from demo.posts import make_notes
 from demo.reviews import read_reviews
@@ -40,6 +41,8 @@ def make_plan(seed: int = SEED, *, today: date, scale: float = 1.0) -> Plan:
         comments=make_comments(rng("comments"), today, notes, accounts),
         reports=make_reports(rng("reports"), today, notes, accounts),
         rooms=make_rooms(rng("rooms"), products, accounts),
+        held_notes=make_held_notes(rng("held notes"), today, accounts),
+        held_comments=make_held_comments(rng("held comments"), today, notes, accounts),
     )
     return plan if scale >= 1 else _slice(plan, scale)
 

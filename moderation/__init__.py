@@ -4,7 +4,7 @@ from moderation.facts import ActionUndone, CaseActed, NoticeSent, Reported, Scre
 from moderation.notices import Notices
 from moderation.queue import CaseQueue
 from moderation.rules import judge
-from moderation.schemas import ActionIn, CaseOut, NoticeOut, ReportIn
+from moderation.schemas import ActionIn, CaseOut, CaseQuery, NoticeOut, ReportIn
 from moderation.screening import Screening, Subject
 from moderation.service import ModerationService
 from moderation.strikes import StrikeBook
@@ -15,6 +15,7 @@ __all__ = [
     "ActionUndone",
     "CaseActed",
     "CaseOut",
+    "CaseQuery",
     "CaseQueue",
     "ModerationService",
     "NoticeOut",

@@ -31,7 +31,7 @@ from kernel.config import Settings
 from kernel.jobs import JobRow
 from kernel.ports import KeyValue
 from metrics import DailyQuery
-from moderation.schemas import CaseQuery
+from moderation.schemas import CaseQuery, PageQuery
 from search.schemas import SearchQuery
 from shop.models import Order, StockMove
 from web.app import Services, build_services, create_app, open_engines
@@ -245,6 +245,24 @@ def test_what_people_reported_waits_in_the_queue(demo: Loaded) -> None:
     cases = demo.services.moderation.cases(demo.actor("moderator"), CaseQuery()).items
     assert sum(case.reports for case in cases) == demo.counts["reports"] > 0
     assert all(case.target is not None for case in cases)
+
+
+def test_what_screening_held_waits_too_and_one_case_is_decided(demo: Loaded) -> None:
+    moderator, service = demo.actor("moderator"), demo.services.moderation
+    waiting = service.cases(moderator, CaseQuery(limit=100)).items
+    held = [case for case in waiting if service.case(moderator, case.id).hits]
+    assert {case.kind for case in held} == {"note", "comment"}
+    assert 5 <= len(held) <= 9
+    assert len({case.risk for case in held}) >= 3
+    assert len({case.opened_at[:10] for case in held}) >= 3
+    reached = "SELECT likes + saves + comments FROM notes WHERE id = '{}'"
+    reported = [case for case in waiting if case.reports]
+    assert all(case.reach == demo.rows(reached.format(case.target_id))[0][0] for case in reported)
+    assert waiting == sorted(waiting, key=lambda case: -case.priority)
+    (decided,) = service.cases(moderator, CaseQuery(status="closed")).items
+    assert [action.action for action in service.case(moderator, decided.id).actions] == ["reject"]
+    assert "case.reject" in [line.what for line in service.audit(moderator, PageQuery()).items]
+    assert demo.rows("SELECT count(*) FROM notices WHERE kind = 'content.acted'")[0][0] == 1
 
 
 def test_progress_names_every_stage_and_ends_with_a_summary(demo: Loaded) -> None:

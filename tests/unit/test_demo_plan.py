@@ -22,6 +22,7 @@ from demo.posts import ZONE, essays
 from demo.scenes import LAYOUTS
 from demo.themes import THEMES
 from kernel.text import check_line, check_prose
+from moderation import judge
 
 TODAY = date(2026, 3, 2)
 
@@ -51,6 +52,20 @@ def test_counts_are_what_the_demo_promises(plan: Plan) -> None:
     assert counts["comments"] >= 400
     assert counts["reports"] >= 12
     assert counts["skus"] == len({sku.key for product in plan.products for sku in product.skus})
+
+
+def test_what_is_held_is_what_the_rules_hold_and_comes_in_the_last_days(plan: Plan) -> None:
+    crowd = {account.handle for account in plan.accounts if account.password is None}
+    assert 6 <= len(plan.held_notes) + len(plan.held_comments) <= 10
+    for note in plan.held_notes:
+        assert judge(f"{note.title}\n{note.text}").verdict == "hold"
+    for held in (
+        *((n.author, n.published_at) for n in plan.held_notes),
+        *((c.author, c.at) for c in plan.held_comments),
+    ):
+        assert held[0] in crowd
+        assert TODAY - timedelta(days=7) < held[1].astimezone(ZONE).date() < TODAY
+    assert {judge(comment.text).verdict for comment in plan.held_comments} == {"hold"}
 
 
 def test_keys_and_names_are_unique(plan: Plan) -> None:

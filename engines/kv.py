@@ -60,6 +60,11 @@ local t = redis.call('TIME')
 return redis.call('ZCOUNT', KEYS[1], '(' .. (t[1] * 1000 + math.floor(t[2] / 1000)), '+inf')
 """
 
+MEMBERS = """
+local t = redis.call('TIME')
+return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. (t[1] * 1000 + math.floor(t[2] / 1000)), '+inf')
+"""
+
 # The token is the server's clock in microseconds, or one more than the last: it grows even when the store was lost. The
 # last one is remembered for a day after the lock has run out, against a clock set back.
 LOCK = """
@@ -89,8 +94,8 @@ class RedisKeyValue:
         self._client: Any = client  # redis-py types every answer as one that may also be awaited
         self._prefix = prefix
         self.server = server
-        self._spend, self._lease, self._leased, self._lock, self._unlock = (
-            client.register_script(script) for script in (SPEND, LEASE, LEASED, LOCK, UNLOCK)
+        self._spend, self._lease, self._leased, self._members, self._lock, self._unlock = (
+            client.register_script(script) for script in (SPEND, LEASE, LEASED, MEMBERS, LOCK, UNLOCK)
         )
 
     def get(self, key: str) -> bytes | None:
@@ -120,6 +125,9 @@ class RedisKeyValue:
 
     def leased(self, key: str) -> int:
         return int(self._run(self._leased, key))
+
+    def members(self, key: str) -> list[str]:
+        return [member.decode() for member in self._run(self._members, key)]
 
     def lock(self, key: str, ttl: float) -> int | None:
         token = self._run(self._lock, key, _milliseconds(ttl))

@@ -1,9 +1,10 @@
 """What to show next: recall, rank, rules, explain."""
 
+from feed.broadcasts import Broadcasts
 from feed.candidates import Act, Candidates
 from feed.exposures import shown_to
 from feed.facts import FeedbackGiven
 from feed.schemas import FeedPage
 from feed.service import FeedService
 
-__all__ = ["Act", "Candidates", "FeedPage", "FeedService", "FeedbackGiven", "shown_to"]
+__all__ = ["Act", "Broadcasts", "Candidates", "FeedPage", "FeedService", "FeedbackGiven", "shown_to"]

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import case, delete, func, select, update
+from sqlalchemy.orm import Session
 
-from feed import quality
-from feed.models import Candidate, CandidateTopic, Exposure, Feedback, Taste
+from feed import quality, responses, tastes
+from feed.models import Broadcast, Candidate, CandidateTopic, Exposure, Feedback, Responded, ResponseRate
+from feed.tastes import TASTE_OF
 from kernel.db import Database, Write, in_chunks, insert_ignore, upsert, upsert_many
-
-TASTE_HALF_LIFE_DAYS = 14.0
-TASTE_OF = {"opened": 0.3, "liked": 1.0, "saved": 1.5, "commented": 1.2, "followed": 1.0, "not_interested": -2.0}
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Notes(Protocol):
 
 
 class Candidates:
-    """Keeps `feed_candidates`, `feed_topics` and `tastes` true. Jobs call it with ids; it re-reads the notes."""
+    """Keeps `feed_candidates`, `feed_topics` and what is known of responses true. Jobs call it with ids; it re-reads the notes."""
 
     def __init__(self, db: Database, notes: Notes) -> None:
         self.db = db
@@ -62,6 +61,7 @@ class Candidates:
         score = quality.content_score(parts)
         before = tx.session.get(Candidate, content.id, populate_existing=True, with_for_update=True)
         response = _response(before) if before else quality.Response()
+        expected = expected_rate(tx.session)
         row: dict[str, Any] = {
             "note_id": content.id,
             "author_id": content.author_id,
@@ -71,8 +71,8 @@ class Candidates:
             "fingerprint": quality.fingerprint(content.title, content.text),
             "content": score,
             "parts": parts,
-            "quality": quality.quality(score, response),
-            "eligible": _eligible(score, response),
+            "quality": quality.quality(score, response, expected),
+            "eligible": _eligible(score, response, expected),
         }
         counters = {"exposures": 0, "examined": 0.0, "responses": 0.0}
         upsert(tx.session, Candidate.__table__, {**row, **counters}, ["note_id"], row)
@@ -86,45 +86,57 @@ class Candidates:
         tx.session.execute(update(Candidate).where(Candidate.note_id == note_id).values(eligible=False))
         tx.session.execute(delete(CandidateTopic).where(CandidateTopic.note_id == note_id))
 
-    def respond(self, tx: Write, person: str, note_id: str, act: str, sign: int = 1) -> None:
-        """Somebody opened, liked, saved or commented (sign -1: took it back): the note's score and the person's taste move."""
-        candidate = tx.session.get(Candidate, note_id, populate_existing=True, with_for_update=True)
+    def respond(self, tx: Write, person: str, note_id: str, act: str) -> None:
+        """Somebody opened, liked, saved or commented: their taste moves when they do so for the first time, the note's
+        score when the act counts (`feed.responses`)."""
+        candidate = self._held(tx, note_id)
         if candidate is None:
             return
-        if person != candidate.author_id:
-            candidate.responses = max(0.0, candidate.responses + sign * quality.RESPONSE_WEIGHTS[act])
-            rescore(candidate)
-        tx.session.flush()
-        self.taste(tx, person, _about(candidate), sign * TASTE_OF[act])
+        if responses.told(tx, person, note_id, act):
+            tastes.move(tx, person, _about(candidate), TASTE_OF[act])
+        if person != candidate.author_id and responses.counted(tx, person, note_id, act):
+            self._count(tx, candidate, quality.RESPONSE_WEIGHTS[act])
 
-    def taste(self, tx: Write, person: str, about: Sequence[str], change: float) -> None:
-        """Move a person's taste; what was there before has decayed by its half-life."""
-        mine = (
-            select(Taste)
-            .where(Taste.person == person, Taste.about.in_(about))
-            .order_by(Taste.about)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        known = {taste.about: taste for taste in tx.session.scalars(mine)}
-        for name in sorted(set(about)):
-            before = decayed(known[name].weight, known[name].updated_at, tx.now) if name in known else 0.0
-            row = {"weight": before + change, "updated_at": tx.now}
-            # One that is not known yet may be written by somebody else meanwhile: then both count.
-            moved = row if name in known else {**row, "weight": Taste.weight + change}
-            upsert(tx.session, Taste.__table__, {"person": person, "about": name, **row}, ["person", "about"], moved)
+    def take_back(self, tx: Write, person: str, note_id: str, act: str) -> None:
+        """Somebody took a like or a save back: what it did to the score is undone, and what is left of it in their taste."""
+        candidate = self._held(tx, note_id)
+        done = None if candidate is None else responses.taken_back(tx, person, note_id, act)
+        if candidate is None or done is None:
+            return
+        tastes.take_back(tx, person, _about(candidate), TASTE_OF[act], done.at)
+        if done.counted:
+            self._count(tx, candidate, -quality.RESPONSE_WEIGHTS[act])
+
+    def _held(self, tx: Write, note_id: str) -> Candidate | None:
+        return tx.session.get(Candidate, note_id, populate_existing=True, with_for_update=True)
+
+    def _count(self, tx: Write, candidate: Candidate, change: float) -> None:
+        candidate.responses = max(0.0, candidate.responses + change)
+        rescore(candidate, expected_rate(tx.session))
+        tx.session.flush()
 
     def merge(self, tx: Write, device_id: str, account_id: str) -> None:
-        """A device became an account: what it saw, likes and said is the account's."""
+        """A device became an account: what it saw, likes, said and did is the account's, and one person's act counts once."""
         mine = update(Exposure).where(Exposure.person == device_id).values(person=account_id)
         tx.session.execute(mine.execution_options(synchronize_session=False))
         columns = (Feedback.kind, Feedback.target, Feedback.created_at)
         said = tx.session.execute(delete(Feedback).where(Feedback.person == device_id).returning(*columns)).all()
         rows = [{"person": account_id, **row._mapping} for row in said]
         insert_ignore(tx.session, Feedback.__table__, rows) if rows else None
-        gone = delete(Taste).where(Taste.person == device_id).returning(Taste.about, Taste.weight, Taste.updated_at)
-        for about, weight, since in tx.session.execute(gone).all():
-            self.taste(tx, account_id, [about], decayed(weight, since, tx.now))
+        tastes.merge(tx, device_id, account_id)
+        for act in responses.merge(tx, device_id, account_id):
+            self._unite(tx, act, account_id)
+
+    def _unite(self, tx: Write, act: Responded, account_id: str) -> None:
+        """Device and account did the same: it stays the account's, and counts once if it counted for either."""
+        candidate = self._held(tx, act.item_id)
+        kept = tx.session.get_one(Responded, (account_id, act.item_id, act.act), populate_existing=True)
+        if candidate is not None:
+            tastes.take_back(tx, account_id, _about(candidate), TASTE_OF[act.act], act.at)
+            if act.counted and kept.counted:
+                self._count(tx, candidate, -quality.RESPONSE_WEIGHTS[act.act])
+        kept.counted = kept.counted or act.counted
+        tx.session.flush()
 
     def exposed(self, tx: Write, shown: Sequence[tuple[str, int]]) -> None:
         """Count exposures (note id, position). A response counts against how likely the position is looked at."""
@@ -140,24 +152,21 @@ class Candidates:
 
     def absorb(self, tx: Write, acts: Sequence[Act]) -> None:
         """Count many acts in order of time: counters and tastes are as after `exposed` and `respond` for each of them.
-        Scores follow with `rescore_all`. For loading a history."""
+        Scores follow with `rescore_all`. For loading a history: what was `shown` is not logged, because nobody knows its
+        propensity, so a response follows what this call shows or the feed has logged itself."""
         known: dict[str, Candidate] = {}
         for ids in in_chunks(list(dict.fromkeys(act.note_id for act in acts))):
             rows = tx.session.scalars(select(Candidate).where(Candidate.note_id.in_(ids)).with_for_update())
             known |= {row.note_id: row for row in rows}
         told = [(act, known[act.note_id]) for act in acts if act.note_id in known]
-        for act, candidate in told:
-            if act.act == "shown":
-                candidate.exposures += 1
-                candidate.examined += quality.examination(act.position)
-            elif act.person != candidate.author_id:
-                candidate.responses += quality.RESPONSE_WEIGHTS[act.act]
-        _absorb_tastes(tx, [(act, candidate) for act, candidate in told if act.act != "shown"])
+        if told:
+            tastes.move_many(tx, _absorb(tx, told))
 
     def rescore_all(self, progress: Callable[[int], None] = lambda done: None) -> int:
         """Bring every quality up to date with its counters; a periodic job. How many changed."""
         with self.db.read() as session:
             ids = list(session.scalars(select(Candidate.note_id).order_by(Candidate.note_id)))
+        self.db.write(_learn_rate)
         changed = 0
         for start in range(0, len(ids), 200):
             chunk = ids[start : start + 200]
@@ -166,18 +175,37 @@ class Candidates:
         return changed
 
 
-def rescore(candidate: Candidate) -> bool:
+def expected_rate(session: Session) -> float:
+    """What `rescore_all` last found to be the response of an average note."""
+    return session.scalar(select(ResponseRate.rate)) or quality.START_RATE
+
+
+def _learn_rate(tx: Write) -> None:
+    """Take the response rate from all notes and rooms. One that moved by less than a twentieth stays: a new one changes
+    every score."""
+    examined = responded = 0.0
+    for table in (Candidate, Broadcast):
+        sums = select(func.sum(table.examined), func.sum(table.responses))
+        here = tx.session.execute(sums).one()
+        examined, responded = examined + (here[0] or 0.0), responded + (here[1] or 0.0)
+    rate = quality.expected_rate(responded, examined)
+    if abs(rate / expected_rate(tx.session) - 1) > 0.05:
+        upsert(tx.session, ResponseRate.__table__, {"id": 1, "rate": rate}, ["id"], {"rate": rate})
+
+
+def rescore(candidate: Candidate, expected: float) -> bool:
     """Recompute one candidate's quality from its counters; whether it changed."""
     before = (candidate.quality, candidate.eligible)
     response = _response(candidate)
-    candidate.quality = quality.quality(candidate.content, response)
-    candidate.eligible = candidate.eligible and _eligible(candidate.content, response)
+    candidate.quality = quality.quality(candidate.content, response, expected)
+    candidate.eligible = candidate.eligible and _eligible(candidate.content, response, expected)
     return before != (candidate.quality, candidate.eligible)
 
 
 def _rescore(tx: Write, ids: Sequence[str]) -> int:
     rows = tx.session.scalars(select(Candidate).where(Candidate.note_id.in_(ids)).with_for_update()).all()
-    changed = [row for row in rows if rescore(row)]
+    expected = expected_rate(tx.session)
+    changed = [row for row in rows if rescore(row, expected)]
     tx.session.flush()
     # Topics follow here only: a response has brought its candidate up to date, and not them.
     now = select(Candidate.quality).where(Candidate.note_id == CandidateTopic.note_id).scalar_subquery()
@@ -186,37 +214,44 @@ def _rescore(tx: Write, ids: Sequence[str]) -> int:
     return len(changed)
 
 
-def _absorb_tastes(tx: Write, told: Sequence[tuple[Act, Candidate]]) -> None:
-    tastes: dict[tuple[str, str], tuple[float, datetime]] = {}
-    for persons in in_chunks(list(dict.fromkeys(act.person for act, _ in told))):
-        for row in tx.session.scalars(select(Taste).where(Taste.person.in_(persons))):
-            tastes[row.person, row.about] = (row.weight, row.updated_at)
-    moved: dict[tuple[str, str], None] = {}
+def _absorb(tx: Write, told: Sequence[tuple[Act, Candidate]]) -> list[tastes.Change]:
+    """Count each act as `exposed` or `respond` would; what follows for tastes."""
+    persons = list(dict.fromkeys(act.person for act, _ in told))
+    done, shown = responses.known_of(tx, persons), dict[tuple[str, str], datetime]()
+    for chunk in in_chunks(persons):
+        for person, item_id, at in tx.session.execute(responses.exposed(chunk, told[0][0].at)):
+            shown[str(person), item_id] = max(at, shown.get((str(person), item_id), at))
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    changes: list[tastes.Change] = []
     for act, candidate in told:
-        for about in _about(candidate):
-            weight, since = tastes.get((act.person, about), (0.0, act.at))
-            tastes[act.person, about] = (decayed(weight, since, act.at) + TASTE_OF[act.act], act.at)
-            moved[act.person, about] = None
-    rows = [dict(zip(("person", "about", "weight", "updated_at"), (*key, *tastes[key]), strict=True)) for key in moved]
-    upsert_many(tx.session, Taste.__table__, rows, ["person", "about"])
+        if act.act == "shown":
+            candidate.exposures += 1
+            candidate.examined += quality.examination(act.position)
+            shown[act.person, act.note_id] = act.at
+            continue
+        key = (act.person, act.note_id, act.act)
+        seen, (since, counted) = shown.get(key[:2]), done.get(key, (act.at, False))
+        if key not in done:
+            changes.append((act.at, act.person, _about(candidate), TASTE_OF[act.act]))
+        if not counted and seen is not None and act.at - seen <= responses.RESPONSE_WITHIN:
+            counted = act.person != candidate.author_id
+            candidate.responses += quality.RESPONSE_WEIGHTS[act.act] * counted
+        done[key] = since, counted
+        rows[key] = {"person": act.person, "item_id": act.note_id, "act": act.act, "at": since, "counted": counted}
+    upsert_many(tx.session, Responded.__table__, list(rows.values()), ["person", "item_id", "act"])
+    return changes
 
 
 def _about(candidate: Candidate) -> list[str]:
     return [f"topic:{topic}" for topic in _topics(candidate.topics)] + [f"author:{candidate.author_id}"]
 
 
-def decayed(weight: float, since: datetime, now: datetime) -> float:
-    """A taste after its half-life."""
-    days: float = (now - since).total_seconds() / 86_400
-    return float(weight * 0.5 ** (days / TASTE_HALF_LIFE_DAYS))
-
-
 def _response(candidate: Candidate) -> quality.Response:
     return quality.Response(candidate.examined, candidate.responses, candidate.exposures)
 
 
-def _eligible(content: float, response: quality.Response) -> bool:
-    return content >= quality.FLOOR and quality.tier(response) != "stopped"
+def _eligible(content: float, response: quality.Response, expected: float) -> bool:
+    return content >= quality.FLOOR and quality.tier(response, expected) != "stopped"
 
 
 def _topics(topics: Sequence[str]) -> list[str]:

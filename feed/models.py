@@ -73,7 +73,9 @@ class Feedback(Base):
 
 
 class Exposure(Base):
-    """One item really shown to one person at one position, and how it was chosen. Cannot be recovered later."""
+    """One item really shown to one person at one position, and how it was chosen. Cannot be recovered later.
+
+    `counts`: it was counted as examined, so that what follows counts as a response."""
 
     __tablename__ = "exposures"
     __table_args__ = (Index("ix_exposures_person", "person", "shown_at"), Index("ix_exposures_item", "item_id"))
@@ -87,7 +89,44 @@ class Exposure(Base):
     state: Mapped[str] = mapped_column(_ID)
     position: Mapped[int] = mapped_column(Integer)
     commercial: Mapped[bool]
+    counts: Mapped[bool] = mapped_column(default=False)
     policy_version: Mapped[str] = mapped_column(String(64))
     propensity: Mapped[float] = mapped_column(Float)
     why: Mapped[dict[str, Any]] = mapped_column(Json)
     shown_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Responded(Base):
+    """What a person did with a note or in a room, each act once. `counted`: it followed an exposure that counts."""
+
+    __tablename__ = "feed_responses"
+    __table_args__ = (Index("ix_feed_responses_item", "item_id"),)
+
+    person: Mapped[str] = mapped_column(_ID, primary_key=True)
+    item_id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    act: Mapped[str] = mapped_column(String(16), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+    counted: Mapped[bool]
+
+
+class Broadcast(Base):
+    """What the feed knows of a room on air: its host's standing, and how this broadcast was responded to."""
+
+    __tablename__ = "feed_broadcasts"
+
+    room_id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    since: Mapped[datetime] = mapped_column(Instant)
+    content: Mapped[float] = mapped_column(Float)
+    quality: Mapped[float] = mapped_column(Float)
+    exposures: Mapped[int] = mapped_column(Integer, default=0)
+    examined: Mapped[float] = mapped_column(Float, default=0.0)
+    responses: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class ResponseRate(Base):
+    """Responses per examined exposure in this community: what an average note gets. One row."""
+
+    __tablename__ = "feed_response_rate"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    rate: Mapped[float] = mapped_column(Float)

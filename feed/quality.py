@@ -8,29 +8,46 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 FLOOR = 0.35
 """Below it a note reaches followers and search only (DESIGN.md: a note that merely displays a product scores low)."""
+TYPICAL = 0.65
+"""The quality of a note that is responded to as often as notes are on average; about the median of content scores."""
 PRIOR_EXAMINED = 40.0
-"""How many examined exposures the content's own score is worth."""
-EXPECTED_RESPONSE = 0.08
-"""Responses per examined exposure of an average note; maps a rate onto the scale of the content score."""
+"""How many examined exposures the content's own score is worth: half of what the guarantee comes to (200 exposures over a
+page of 20 are 76 examined ones), so that a note that has spent it is judged by its readers more than by its words."""
+RESPONSE_WEIGHTS = {
+    "opened": 0.2, "liked": 1.0, "saved": 2.0, "commented": 2.0, "joined": 0.2, "stayed": 1.0, "chatted": 2.0,
+}  # fmt: skip
+"""What an act of a note's reader or a room's viewer is worth: little for a tap, which a cover earns, more for what takes a
+decision, most for what takes effort. A room's acts weigh as their like on a note, so that both share one scale."""
+START_RATE, START_EXAMINED = 0.08, 500.0
+"""The response rate of a house that knows none of its own yet (of a hundred who look, 15 open, 3 like, 1 saves or comments),
+and how many examined exposures that guess is worth; `expected_rate` follows what people here really do."""
 GUARANTEE = 200
-RESPONSE_WEIGHTS = {"opened": 0.2, "liked": 1.0, "saved": 2.0, "commented": 2.0}
+ROOM_GUARANTEE = 50
+"""Exposures of a broadcast that the guarantee pays for: fewer than a note's, because a room is there for an hour."""
+NEW_HOST, NEW_HOST_NOTES = 0.6, 3
+"""What a host without notes is taken for, and how many notes that guess is worth."""
 
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[a-z][a-z'\u2019-]*|[\u3400-\u9fff]", re.IGNORECASE)
 _SENTENCE = re.compile(r"[.!?。！？\n]+")
 # First-hand experience: what the author did, felt, measured.
 _EXPERIENCE = re.compile(
-    r"\b(i|my|me|i'm|i've|we|our)\b|我|自己|亲测|试了|用了|穿了|住了|买了|回购|踩(雷|坑)|姐妹", re.IGNORECASE
+    r"\b(i|my|me|i'm|i've|we|our)\b|我|自己|亲测|试了|用了|穿了|住了|买了|[换试买用穿住]过|回购|踩(雷|坑|过)|姐妹",
+    re.IGNORECASE,
 )
+# What can be checked: measures, sizes, what it is made of, colours, reasons and reservations.
 _CONCRETE = re.compile(
-    r"\d|\b(because|but|however|although|except|compared|size|sized|fits?|length|waist|fabric|material|sleeves?|hem|wash(ed)?|"
-    r"petite|tall|color|colour|stretch|true to size|tight|loose|short|long|soft|itchy|sheer)\b|因为|但是|不过|建议|步骤|材质|尺码|面料|"
-    r"身高|腰|长度|厘米|价位|缺点|优点|对比|适合|避开|教程|方法|第[一二三四]",
+    r"\d|\b(because|but|however|although|though|unless|except|instead|compared|than|size|sized|fits?|length|waist|hem|sleeves?|"
+    r"fabric|material|made|cotton|wool|silk|linen|polyester|leather|wood|lined|lining|seams?|stitch(ed|ing)?|stretch|"
+    r"wash(ed|es)?|petite|tall|tight|loose|short|long|soft|itchy|sheer|thin|thick|heavy|colou?rs?|blue|red|black|white|navy|green|"
+    r"pattern)\b|因为|但是|不过|建议|步骤|材质|尺码|面料|身高|长度|价位|缺点|优点|对比|适合|避开|教程|方法|[棉麻绒丝]|羊毛|醋酸|"
+    r"[一二两三四五六七八九十半]+(厘米|公分|毫升|克|度|分钟|小时|天|周|个月|层|折|次|倍|寸|步)|第[一二三四]",
     re.IGNORECASE,
 )
 # Merely displaying a product: calls to buy with nothing said about it.
@@ -62,9 +79,13 @@ class Response:
 
 
 def examination(position: int) -> float:
-    """How likely position 1, 2, ... is looked at: (1/position)^0.5.
+    """How likely position 1, 2, ... of a page is looked at: (1/position)^0.5.
 
-    Source: position-based propensity with eta = .5, Joachims, Swaminathan & Schnabel, WSDM 2017, section 4.
+    The form is the position-based model's (Joachims, Swaminathan & Schnabel, WSDM 2017). For the exponent, the men's logs
+    of the Open Bandit Dataset (Saito et al. 2020, random and Thompson policy, 10,000 impressions each, three places):
+    .16 by maximum likelihood with a rate per item, 95 % interval -.24 to .56. That rules out the 1/position of search
+    results; .5 is its cautious end, because a page here runs to 20 places and has to be scrolled. Positions count within a page:
+    who asked for the next one has come to its top.
     """
     return 1.0 / math.sqrt(max(1, position))
 
@@ -77,7 +98,9 @@ def content_parts(signals: ContentSignals) -> dict[str, float]:
     sentences = max(1, len([part for part in _SENTENCE.split(text) if part.strip()]))
     return {
         "depth": 1 - math.exp(-size / 60),
-        "variety": len(set(words)) / len(words) * min(1.0, size / 25) if words else 0.0,
+        # Heaps' law: a text of n words has about 1.6 n^.8 distinct ones; fewer when it says the same again.
+        "variety": min(1.0, len(set(words)) / (1.6 * len(words) ** 0.8)) * min(1.0, size / 25) if words else 0.0,
+        "composition": 1 - math.exp(-size / sentences / 9),
         "experience": _saturate(len(_EXPERIENCE.findall(text)), 3),
         "concreteness": _saturate(len(_CONCRETE.findall(text)), 4),
         "pictures": min(1.0, signals.images / 3) if signals.images else 0.0,
@@ -87,8 +110,11 @@ def content_parts(signals: ContentSignals) -> dict[str, float]:
 
 
 _WEIGHTS = {
-    "depth": 0.34, "variety": 0.12, "experience": 0.18, "concreteness": 0.24, "pictures": 0.07, "topics": 0.05
+    "depth": 0.45, "composition": 0.25, "concreteness": 0.15, "experience": 0.05, "pictures": 0.05, "topics": 0.03,
+    "variety": 0.02,
 }  # fmt: skip
+"""On the demo's 958 real posts the score's rank correlation with helpful votes is .305 and that of length .302: not told apart
+(95 % interval of the difference -.02 to .03). No other cue of the text added to these."""
 
 
 def content_score(parts: dict[str, float]) -> float:
@@ -97,15 +123,35 @@ def content_score(parts: dict[str, float]) -> float:
     return round(score * (1 - 0.85 * parts["display"]), 6)
 
 
-def quality(content: float, response: Response) -> float:
-    """Content as the prior, responses per examined exposure as the evidence (a beta-binomial mean on one scale), 0..1."""
-    rate = response.responses / response.examined if response.examined > 0 else 0.0
-    evidence = min(1.0, 0.5 * rate / EXPECTED_RESPONSE)
-    weight = response.examined / (response.examined + PRIOR_EXAMINED)
-    return round((1 - weight) * content + weight * evidence, 6)
+def quality(content: float, response: Response, expected: float = START_RATE) -> float:
+    """Content as the prior, responses against what was to be expected as the evidence; within 0..1 and never at its ends.
+
+    The mean of a Gamma-Poisson model: the content score stands for a response rate, in the odds of `TYPICAL` times
+    `expected`, that was seen over `PRIOR_EXAMINED` examined exposures; its own responses are added, and the rate is mapped
+    back. A new note has its content's score, one that gets the usual response moves to `TYPICAL`.
+    """
+    earned = _odds(TYPICAL) * response.responses / expected
+    odds = (PRIOR_EXAMINED * _odds(content) + earned) / (PRIOR_EXAMINED + response.examined)
+    return round(odds / (1 + odds), 6)
 
 
-def tier(response: Response) -> str:
+def expected_rate(responses: float, examined: float) -> float:
+    """Responses per examined exposure of an average note, from all there were; to two digits, so that scores rest."""
+    rate = (START_RATE * START_EXAMINED + responses) / (START_EXAMINED + examined)
+    return float(f"{rate:.2g}")
+
+
+def host_score(notes: Sequence[tuple[float, Sequence[str]]]) -> float:
+    """What a host's notes (quality, topics) promise for a room: their mean quality, shrunk to `NEW_HOST`, and how deep in one
+    niche they are. What the room sells, and how many follow, is not asked."""
+    count = len(notes)
+    mean = (NEW_HOST * NEW_HOST_NOTES + math.fsum(score for score, _ in notes)) / (NEW_HOST_NOTES + count)
+    topics = Counter(topic for _, named in notes for topic in {name.casefold() for name in named})
+    depth = 1 - math.exp(-max(topics.values(), default=0) / 5)
+    return round(mean * (0.85 + 0.15 * depth), 6)
+
+
+def tier(response: Response, expected: float = START_RATE) -> str:
     """`guaranteed` until its exposures are spent; then `earning`, or `stopped` when even the upper bound is poor.
 
     The bounds are Wilson's score interval at 95 % (Wilson 1927) of responses per examined exposure.
@@ -113,7 +159,7 @@ def tier(response: Response) -> str:
     if response.exposures < GUARANTEE:
         return "guaranteed"
     _, upper = wilson(min(response.responses, response.examined), response.examined)
-    return "earning" if upper >= EXPECTED_RESPONSE / 2 else "stopped"
+    return "earning" if upper >= expected / 2 else "stopped"
 
 
 def wilson(successes: float, trials: float, z: float = 1.96) -> tuple[float, float]:
@@ -138,6 +184,11 @@ def fingerprint(title: str, text: str) -> str:
     """Equal for notes that say the same but for case, spaces and punctuation: near-duplicates share a page never."""
     words = _WORD.findall(f"{title} {text}".lower())
     return _digest(words[:60])
+
+
+def _odds(score: float) -> float:
+    score = min(0.99, max(0.01, score))
+    return score / (1 - score)
 
 
 def _digest(words: Sequence[str]) -> str:

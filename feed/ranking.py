@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from random import Random
 
-POLICY = "2026-11-22/pl-1"
+POLICY = "2026-11-22/pl-2"
 """Version of the scoring below; changes whenever a weight does."""
 TEMPERATURE = 0.05
 WEIGHTS = {"quality": 0.62, "affinity": 0.24, "freshness": 0.14}
@@ -58,27 +58,19 @@ def score(item: Item, now: datetime) -> float:
     return math.fsum(WEIGHTS[name] * value for name, value in parts.items())
 
 
-def choose(pool: Sequence[Item], scores: Mapping[str, float], random: Random) -> Draw:
-    """Draw one of `pool` by softmax of score / temperature (one step of a Plackett-Luce ranking)."""
-    best = max(scores[item.id] for item in pool)
-    weights = [math.exp((scores[item.id] - best) / TEMPERATURE) for item in pool]
-    total = sum(weights)
-    index = random.choices(range(len(pool)), weights)[0]
-    return Draw(pool[index], scores[pool[index].id], weights[index] / total)
-
-
 def arrange(
     items: Sequence[Item],
     limit: int,
     now: datetime,
     random: Random,
     allowed: Callable[[Item, Sequence[Item]], bool],
-    guarantee_share: float,
+    shares: Mapping[str, float],
 ) -> list[Draw]:
     """Fill up to `limit` positions; `allowed(item, placed)` are the rules, asked at every position.
 
-    A position is a guaranteed one with probability `guarantee_share` while guaranteed items wait (oldest first);
-    the propensity says so: P(item) = share x [it is the oldest] + (1 - share) x softmax.
+    `shares` says with which probability a position goes to the guaranteed items of a kind while one waits, oldest first;
+    the rest is one step of a Plackett-Luce ranking, softmax of score / temperature. The propensity says so:
+    P(item) = share of its kind x [it is the oldest] + (1 - shares of those who wait) x softmax.
     """
     scores = {item.id: score(item, now) for item in items}
     left = list(items)
@@ -88,27 +80,27 @@ def arrange(
         pool = [item for item in left if allowed(item, placed)]
         if not pool:
             break
-        draw = _position(pool, scores, random, guarantee_share)
+        draw = _position(pool, scores, random, shares)
         draws.append(draw)
         placed.append(draw.item)
         left = [item for item in left if item.id != draw.item.id and item.fingerprint != draw.item.fingerprint]
     return draws
 
 
-def _position(pool: Sequence[Item], scores: Mapping[str, float], random: Random, share: float) -> Draw:
-    waiting = [item for item in pool if item.guaranteed]
-    if not waiting:
-        return choose(pool, scores, random)
-    oldest = min(waiting, key=lambda item: (item.since, item.id))
-    drawn = choose(pool, scores, random)
-    if random.random() < share:
-        own = _softmax_of(oldest, pool, scores)
-        return Draw(oldest, scores[oldest.id], share + (1 - share) * own)
-    extra = share if drawn.item.id == oldest.id else 0.0
-    return Draw(drawn.item, drawn.score, extra + (1 - share) * drawn.propensity)
+def _position(pool: Sequence[Item], scores: Mapping[str, float], random: Random, shares: Mapping[str, float]) -> Draw:
+    oldest: dict[str, Item] = {}
+    for item in pool:
+        if item.guaranteed and (item.kind not in oldest or _age(item) < _age(oldest[item.kind])):
+            oldest[item.kind] = item
+    waiting = {item.id: shares.get(kind, 0.0) for kind, item in oldest.items()}
+    free = 1 - sum(waiting.values())
+    best = max(scores[item.id] for item in pool)
+    weights = [math.exp((scores[item.id] - best) / TEMPERATURE) for item in pool]
+    total = sum(weights)
+    odds = [waiting.get(item.id, 0.0) + free * weight / total for item, weight in zip(pool, weights, strict=True)]
+    (index,) = random.choices(range(len(pool)), odds)
+    return Draw(pool[index], scores[pool[index].id], odds[index])
 
 
-def _softmax_of(item: Item, pool: Sequence[Item], scores: Mapping[str, float]) -> float:
-    best = max(scores[other.id] for other in pool)
-    total = sum(math.exp((scores[other.id] - best) / TEMPERATURE) for other in pool)
-    return math.exp((scores[item.id] - best) / TEMPERATURE) / total
+def _age(item: Item) -> tuple[datetime, str]:
+    return item.since, item.id

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, CompoundSelect, Row, false, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from feed.candidates import decayed
 from feed.models import Candidate, CandidateTopic, Exposure, Feedback, Taste
 from feed.quality import GUARANTEE
 from feed.ranking import Item
 from feed.rules import WINDOW, Shown
+from feed.tastes import decayed
 
 SEEN_FOR = timedelta(days=7)
 PER_SOURCE = 120

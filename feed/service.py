@@ -9,8 +9,9 @@ from random import Random
 from typing import Any
 
 from accounts import AccountService, Company
-from feed import exposures, quality, ranking
-from feed.candidates import TASTE_OF, Candidates
+from feed import exposures, quality, ranking, tastes
+from feed.broadcasts import MOST_ROOMS, NEW, Broadcasts
+from feed.candidates import Candidates, expected_rate
 from feed.exposures import Row
 from feed.facts import FeedbackGiven
 from feed.following import FollowingFeed
@@ -19,6 +20,7 @@ from feed.ranking import Draw, Item
 from feed.recall import Person, count_shown, read_person, recall_notes
 from feed.rules import page_rules
 from feed.schemas import FeedbackIn, FeedPage, QualityOut, RankingInputs, Why
+from feed.tastes import TASTE_OF
 from kernel import cursors
 from kernel.actor import Actor
 from kernel.clock import rfc3339
@@ -29,12 +31,8 @@ from live import RoomDirectory, RoomRows
 from notes import NoteService
 from search import Cards
 
-ROOM_QUALITY = 0.95
-"""A live room's prior on the shared scale until its own responses say more: beside the best notes, for it can be seen
-only now. Among a thousand notes of which half score above .7, a prior of .6 put it hundreds of cards down."""
-MOST_ROOMS = 200
 _TRIES = 8
-_CAP, _SHARE = "feed.commercial_cap", "feed.guarantee_share"
+_CAP, _SHARE, _ROOMS = "feed.commercial_cap", "feed.guarantee_share", "feed.room_share"
 
 
 class _Overtaken(Exception):
@@ -61,6 +59,7 @@ class FeedService:
         rooms: RoomDirectory,
         cards: Cards,
         candidates: Candidates,
+        broadcasts: Broadcasts,
         policies: Policies,
         random: Callable[[], Random] = Random,
     ) -> None:
@@ -70,11 +69,13 @@ class FeedService:
         self.rooms = rooms
         self.cards = cards
         self.candidates = candidates
+        self.broadcasts = broadcasts
         self.policies = policies
         self.followed = FollowingFeed(db, accounts, notes)
         self._random = random
         policies.declare(_CAP, 2, low=0, high=5)
         policies.declare(_SHARE, 0.2, low=0.0, high=0.5)
+        policies.declare(_ROOMS, 0.1, low=0.0, high=0.3)
 
     # -- the recommended feed -------------------------------------------------------------------------------------
 
@@ -114,7 +115,9 @@ class FeedService:
         return Pool([item for item in items if item.author_id not in barred], rooms, people)
 
     def _rooms(self, actor: Actor, person: Person, rooms: RoomRows) -> list[Item]:
+        """Rooms on air by quality; a new broadcast is guaranteed exposures, as a new note is."""
         items = []
+        known = self.broadcasts.lately()
         for room in rooms.contents().values():
             if room.started_at is None:
                 continue
@@ -124,19 +127,21 @@ class FeedService:
                 continue
             if room.host_id == actor.account_id:
                 continue
+            broadcast = known.get(room.id, NEW)
             affinity = person.tastes.get(f"author:{room.host_id}", 0.0)
             items.append(
                 Item(
                     id=room.id,
                     kind="room",
                     author_id=room.host_id,
-                    quality=ROOM_QUALITY,
+                    quality=broadcast.quality,
                     affinity=affinity / (1 + abs(affinity)),
                     since=room.started_at,
                     commercial=room.has_product,
                     fingerprint=room.id,
                     state=state,
                     source="live",
+                    guaranteed=broadcast.guaranteed,
                 )
             )
         return items
@@ -146,16 +151,17 @@ class FeedService:
     ) -> tuple[list[Draw], dict[str, Any]]:
         """Rank, arrange by the rules, load what was drawn. Should something of it be hidden at this very moment, all that may
         be drawn is loaded and the draw made anew, so that a page is not shortened by it."""
-        cap, share = self.policies.lately([_CAP, _SHARE])
+        cap, *guaranteed = self.policies.lately([_CAP, _SHARE, _ROOMS])
+        shares = dict(zip(("note", "room"), guaranteed, strict=True))
         rules, random = page_rules(person.before, min(cap, 1) if person.fewer_products else cap), self._random()
         scored = sorted(pool.items, key=lambda item: (not item.guaranteed, -ranking.score(item, now)))
         reserve = scored[: max(200, 4 * limit)]
-        draws = ranking.arrange(reserve, limit, now, random, rules, share)
+        draws = ranking.arrange(reserve, limit, now, random, rules, shares)
         cards = self._cards(actor, [draw.item for draw in draws], pool)
         if len(cards) < len(draws):
             cards = self._cards(actor, reserve, pool)
             visible = [item for item in reserve if item.id in cards]
-            draws = ranking.arrange(visible, limit, now, random, rules, share)
+            draws = ranking.arrange(visible, limit, now, random, rules, shares)
         return draws, cards
 
     def _cards(self, actor: Actor, items: Sequence[Item], pool: Pool) -> dict[str, Any]:
@@ -163,10 +169,12 @@ class FeedService:
 
     def _log(self, actor: Actor, person: Person, draws: Sequence[Draw], start: int, now: datetime) -> list[Row]:
         """Write down what is shown. Raises `_Overtaken` when this person was shown something else meanwhile."""
-        rows = exposures.page(actor, [exposures.drawn(draw) for draw in draws], start, now)
+        # What a bot is shown says nothing about how people respond, and nobody can respond who is not known again.
+        counts = person.id is not None and not actor.synthetic
+        chosen = [{**exposures.drawn(draw), "counts": counts} for draw in draws]
+        rows = exposures.page(actor, chosen, start, now)
         if not rows:
             return []
-        shown = [(draw.item.id, n) for n, draw in enumerate(draws, 1) if draw.item.kind == "note"]
 
         def write(tx: Write) -> None:
             if person.id is not None:
@@ -174,8 +182,9 @@ class FeedService:
                 if count_shown(tx.session, person.id, now) != person.shown:
                     raise _Overtaken
             exposures.write(tx, rows)
-            if not actor.synthetic:  # what a bot is shown says nothing about how people respond
-                self.candidates.exposed(tx, shown)
+            if counts:
+                self.candidates.exposed(tx, _places(draws, "note"))
+                self.broadcasts.exposed(tx, _places(draws, "room"))
 
         self.db.write(write)
         return rows
@@ -226,7 +235,7 @@ class FeedService:
             candidate = tx.session.get(Candidate, target) if form.kind == "not_interested" else None
             if candidate is not None:
                 about = [f"topic:{topic.casefold()[:80]}" for topic in candidate.topics]
-                self.candidates.taste(tx, person, about, TASTE_OF["not_interested"])
+                tastes.move(tx, person, about, TASTE_OF["not_interested"])
             tx.record(FeedbackGiven(person, form.kind, target))
 
         self.db.write(write)
@@ -240,7 +249,7 @@ class FeedService:
     def quality(self, actor: Actor, note_id: str) -> QualityOut:
         """What a note's score is made of and what would move it; for its author."""
         with self.db.read() as session:
-            row = session.get(Candidate, note_id)
+            row, expected = session.get(Candidate, note_id), expected_rate(session)
         if row is None or (row.author_id != actor.account_id and not actor.has("admin", "moderator")):
             raise NotFound("note.not_found", "There is no such note of yours in the feed.")
         response = quality.Response(row.examined, row.responses, row.exposures)
@@ -250,7 +259,7 @@ class FeedService:
             quality=row.quality,
             floor=quality.FLOOR,
             recommended=row.eligible,
-            tier="below_floor" if below else quality.tier(response),  # type: ignore[arg-type]
+            tier="below_floor" if below else quality.tier(response, expected),  # type: ignore[arg-type]
             content=row.content,
             parts={name: round(value, 4) for name, value in row.parts.items()},
             exposures=row.exposures,
@@ -270,6 +279,11 @@ class FeedService:
             response_weights=quality.RESPONSE_WEIGHTS,
             forbidden=list(ranking.FORBIDDEN),
         )
+
+
+def _places(draws: Sequence[Draw], kind: str) -> list[tuple[str, int]]:
+    """Ids and positions on the page of what is of this kind."""
+    return [(draw.item.id, n) for n, draw in enumerate(draws, 1) if draw.item.kind == kind]
 
 
 def _followed(affinity: float) -> float:

@@ -67,6 +67,10 @@ class KeyValue(Protocol):
         """How many members hold an unexpired lease under `key`."""
         ...
 
+    def members(self, key: str) -> list[str]:
+        """Who holds an unexpired lease under `key`, in no order."""
+        ...
+
     def lock(self, key: str, ttl: float) -> int | None:
         """Try to take a lock for `ttl` seconds: a fencing token that only ever grows, or None when somebody holds it."""
         ...

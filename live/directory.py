@@ -159,6 +159,10 @@ class RoomDirectory:
                 found.append(self.get(viewer, room_id))
         return found
 
+    def present(self, room_id: str) -> list[str]:
+        """Who is in a room now: people, and connections of whom nothing is known."""
+        return self.presence.members(room_id)
+
     def live_hosts(self, account_ids: Sequence[str]) -> set[str]:
         """Which of these accounts are on air."""
         hosts = select(Room.host_id).where(on_air())

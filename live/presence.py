@@ -37,6 +37,13 @@ class Presence:
         except Unavailable:
             return 0
 
+    def members(self, room_id: str) -> list[str]:
+        """Who is present."""
+        try:
+            return self.kv.members(_key(room_id))
+        except Unavailable:
+            return []
+
 
 def _key(room_id: str) -> str:
     return f"presence:{room_id}"

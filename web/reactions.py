@@ -32,6 +32,7 @@ def connect(db: AnyDatabase, services: Services) -> None:
     worker.repeat(DELIVER, timedelta(seconds=10), services.provider.deliver_due)
     worker.repeat("metrics.seal", timedelta(hours=1), services.metrics.seal)
     worker.repeat("feed.rescore", timedelta(minutes=5), services.candidates.rescore_all)
+    worker.repeat("feed.watch_rooms", timedelta(seconds=30), services.broadcasts.watch)
     worker.repeat("idempotency.forget", timedelta(hours=1), lambda: db.write(_forget_keys))
     worker.repeat("accounts.forget_sessions", timedelta(hours=1), services.accounts.forget_sessions)
     worker.repeat("shop.forget_quotes", timedelta(hours=1), services.checkout.forget_quotes)
@@ -58,8 +59,11 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
     on_air = Later("search.index", lambda f: {"kind": "room", "ids": [f.room_id]})
     forget = lambda tx, f: services.candidates.drop(tx, f.note_id)  # noqa: E731
 
-    def taste(act: str, sign: int = 1) -> Callable[[Write, Any], None]:
-        return lambda tx, f: services.candidates.respond(tx, f.account_id, f.note_id, act, sign)
+    def did(act: str) -> Callable[[Write, Any], None]:
+        return lambda tx, f: services.candidates.respond(tx, f.account_id, f.note_id, act)
+
+    def undid(act: str) -> Callable[[Write, Any], None]:
+        return lambda tx, f: services.candidates.take_back(tx, f.account_id, f.note_id, act)
 
     return {
         a.AccountRegistered: Reaction(),
@@ -104,12 +108,12 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         n.NoteRestored: Reaction(later=[refresh, found]),
         n.NoteDeleted: Reaction(within=[forget], later=[found]),
         n.NoteProductsChanged: Reaction(),
-        n.NoteLiked: Reaction(within=[taste("liked")]),
-        n.NoteUnliked: Reaction(within=[taste("liked", -1)]),
-        n.NoteSaved: Reaction(within=[taste("saved")]),
-        n.NoteUnsaved: Reaction(within=[taste("saved", -1)]),
+        n.NoteLiked: Reaction(within=[did("liked")]),
+        n.NoteUnliked: Reaction(within=[undid("liked")]),
+        n.NoteSaved: Reaction(within=[did("saved")]),
+        n.NoteUnsaved: Reaction(within=[undid("saved")]),
         n.NoteCommented: Reaction(
-            within=[taste("commented")],
+            within=[did("commented")],
             later=[Later("moderation.screen", lambda f: _subject("comment", f.comment_id, 1))],
         ),
         n.CommentHidden: Reaction(),
@@ -142,8 +146,16 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         s.WaiterDisappointed: Reaction(now=[lambda f: cast.waiter(f, "sold_out")]),
         l.RoomCreated: Reaction(),
         l.RoomTitled: Reaction(within=[verdicts.screen_title]),
-        l.RoomStarted: Reaction(now=[lambda f: streams.follow(f.room_id)], later=[on_air]),
-        l.RoomEnded: Reaction(now=[lambda f: streams.follow(f.room_id)], later=[on_air, Later(STREAM, _room)]),
+        l.RoomStarted: Reaction(
+            within=[lambda tx, f: services.broadcasts.begin(tx, f.room_id, f.host_id)],
+            now=[lambda f: streams.follow(f.room_id)],
+            later=[on_air],
+        ),
+        l.RoomEnded: Reaction(
+            within=[lambda tx, f: services.broadcasts.end(tx, f.room_id)],
+            now=[lambda f: streams.follow(f.room_id)],
+            later=[on_air, Later(STREAM, _room)],
+        ),
         l.RoomHidden: Reaction(
             now=[cast.hidden, lambda f: streams.follow(f.room_id)], later=[on_air, Later(STREAM, _room)]
         ),
@@ -151,7 +163,10 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         l.ShelfChanged: Reaction(),
         l.ProductPinned: Reaction(),
         l.RoomEventQueued: Reaction(now=[lambda f: room_log.nudge(f.room_id)]),
-        l.ChatSent: Reaction(now=[lambda f: chat.publish(f.chat_id)]),
+        l.ChatSent: Reaction(
+            within=[lambda tx, f: services.broadcasts.chatted(tx, f.account_id, f.room_id)],
+            now=[lambda f: chat.publish(f.chat_id)],
+        ),
         l.ChatDeleted: Reaction(now=[lambda f: chat.retract(f.chat_id)]),
         l.ViewerRestricted: Reaction(now=[cast.restricted]),
         l.ViewerReleased: Reaction(),

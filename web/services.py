@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from accounts import AccountService, ApplicationService
 from engines.offloop import beside, off_loop
-from feed import Candidates, FeedService
+from feed import Broadcasts, Candidates, FeedService
 from kernel.config import Settings
 from kernel.jobs import Worker
 from kernel.policy import Policies
@@ -56,6 +56,7 @@ class Services:
     notes: NoteService
     uploads: UnusedUploads
     candidates: Candidates
+    broadcasts: Broadcasts
     feed: FeedService
     search: SearchService
     rooms: RoomService
@@ -97,7 +98,7 @@ def wire(settings: Settings, engines: Engines) -> Services:
     targets = ServiceTargets(accounts, notes, directory, chat, products)
     accounts.live_hosts = directory.live_hosts
     cards = Cards(accounts, notes, products, directory)
-    candidates = Candidates(engines.db, notes)
+    candidates, broadcasts = Candidates(engines.db, notes), Broadcasts(engines.db, directory)
     worker = Worker(engines.db, {})
     orders = OrderService(engines.db, engines.payments, off_loop)
     return Services(
@@ -118,7 +119,8 @@ def wire(settings: Settings, engines: Engines) -> Services:
         notes=notes,
         uploads=UnusedUploads(engines.db, engines.blobs, off_loop, (products.covers_among, accounts.avatars_among)),
         candidates=candidates,
-        feed=FeedService(engines.db, accounts, notes, directory, cards, candidates, policies),
+        broadcasts=broadcasts,
+        feed=FeedService(engines.db, accounts, notes, directory, cards, candidates, broadcasts, policies),
         search=SearchService(
             engines.index,
             engines.encoder,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from feed import tastes
 from feed.models import Candidate, CandidateTopic, Taste
 from feed.recall import FRESH, Person, recall_notes
 from kernel.actor import Actor
@@ -75,10 +76,10 @@ def test_what_a_device_saw_and_said_is_its_accounts(any_house: House) -> None:
 
 
 def test_two_acts_at_once_both_move_the_taste(any_house: House) -> None:
-    db, candidates = any_house.engines.db, any_house.services.candidates
+    db = any_house.engines.db
 
     def like(tx: Write) -> None:
-        candidates.taste(tx, "acct_1", ["topic:linen"], 1.0)
+        tastes.move(tx, "acct_1", ["topic:linen"], 1.0)
 
     for round_ in (1, 2):
         other = Thread(target=lambda: db.write(like))
@@ -100,7 +101,7 @@ def test_what_is_not_wanted_counts_beside_many_likes(house: House) -> None:
 
     def like_much(tx: Write) -> None:
         for number in range(80):
-            house.services.candidates.taste(tx, viewer.id, [f"topic:t{number}"], 1.0)
+            tastes.move(tx, viewer.id, [f"topic:t{number}"], 1.0)
 
     house.engines.db.write(like_much)
     viewer.post("feedback", {"kind": "not_interested", "target": note})

@@ -58,16 +58,23 @@ def shelf(any_house: House, monkeypatch: pytest.MonkeyPatch) -> Shelf:
 
 
 def test_a_feed_page_takes_eight_reads_and_a_write_of_four_whatever_is_on_it(shelf: Shelf) -> None:
-    few = shelf.told(shelf.house.as_("early"), FEED, 4)
+    few = without_rooms(shelf.told(shelf.house.as_("early"), FEED, 4))
     shelf.grow(8)
-    many = shelf.told(shelf.viewer, FEED, 8)
+    many = without_rooms(shelf.told(shelf.viewer, FEED, 8))
     assert len(few) == len(many)
     # Who asks, what is known of them, whom they follow, recall, rooms, people, notes, products.
     assert sum(text.startswith("SELECT") for text in many[:8]) == 8, many
     # The lock (PostgreSQL only), the check that nothing was shown meanwhile, the exposures, the notes' counters.
     assert len(many[8:]) <= 4, many
     assert sum(text.startswith(("INSERT", "UPDATE")) for text in many[8:]) == 2, many
-    assert len(shelf.told(shelf.house.device(), FEED, 8)) == len(many) - 1
+    assert len(without_rooms(shelf.told(shelf.house.device(), FEED, 8))) == len(many) - 1
+
+
+def without_rooms(told: list[str]) -> list[str]:
+    """Without the counters of the rooms, which are written once where a room is on the page."""
+    rooms = [text for text in told if "feed_broadcasts" in text]
+    assert [text.partition(" ")[0] for text in rooms] in ([], ["UPDATE"]), rooms
+    return [text for text in told if text not in rooms]
 
 
 def test_a_following_page_takes_seven_reads_and_one_insert(shelf: Shelf) -> None:

@@ -264,3 +264,13 @@ def test_many_greenlets_share_few_connections_and_leave_the_loop_free(tmp_path: 
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", GREENLETS, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "done\n", done.stderr
+
+
+def test_members_are_those_whose_lease_has_not_run_out(kv: RedisKeyValue, key: str) -> None:
+    assert kv.members(key) == []
+    kv.lease(key, "ava", 60)
+    kv.lease(key, "ben", 60)
+    kv.lease(key, "gone", 0.01)
+    assert eventually(lambda: sorted(kv.members(key)) == ["ava", "ben"])
+    kv.release(key, "ava")
+    assert kv.members(key) == ["ben"]

@@ -99,3 +99,22 @@ def test_tables_without_a_history_are_refused(url: str) -> None:
     engine.dispose()
     with pytest.raises(SettingError, match="offshelf migrate"):
         ensure_current(url)
+
+
+def test_what_counted_without_an_exposure_starts_anew(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    note = "'n', 'a', '2026-11-22', '[]', false, 'f', .5, '{}', .9, true, 300, 90.0, 80.0"
+    shown = "'e', 'p', 'feed', 'note', 'n', 'a', 'n', 1, false, 'pl-1', .5, '{}', '2026-11-22'"
+    columns = (
+        "id, person, placement, kind, item_id, author_id, state, position, commercial, policy_version, propensity, why"
+    )
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        connection.execute(text(f"INSERT INTO feed_candidates VALUES ({note})"))
+        connection.execute(text(f"INSERT INTO exposures ({columns}, shown_at) VALUES ({shown})"))
+    upgrade(url)
+    with engine.connect() as connection:
+        counters = connection.execute(text("SELECT exposures, examined, responses FROM feed_candidates")).one()
+        counts = connection.execute(text("SELECT counts FROM exposures")).scalar_one()
+    engine.dispose()
+    assert (tuple(counters), bool(counts)) == ((300, 0.0, 0.0), False)

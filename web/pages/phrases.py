@@ -165,6 +165,7 @@ def quality(known: QualityOut) -> dict[str, Any]:
     """What a note's score is made of, for its author, and what would move it."""
     names = {
         "depth": (gettext("Depth"), gettext("How much there is to read")),
+        "composition": (gettext("Composition"), gettext("Whole sentences that say something")),
         "variety": (gettext("Variety"), gettext("Many words, few repeated")),
         "experience": (gettext("Experience"), gettext("What you did and felt yourself")),
         "concreteness": (gettext("Concreteness"), gettext("Sizes, numbers, reasons, comparisons")),
@@ -186,6 +187,7 @@ def quality(known: QualityOut) -> dict[str, Any]:
     advice = {
         "more_depth": gettext("Say more: what did you find out?"),
         "more_variety": gettext("Repeat less."),
+        "more_composition": gettext("Write whole sentences, not fragments."),
         "more_experience": gettext("Tell what you did with it yourself."),
         "more_concreteness": gettext("Add sizes, numbers or a comparison."),
         "more_pictures": gettext("Add a picture or two."),

@@ -108,7 +108,9 @@ def label(sells: bool, own: bool, synthetic: bool) -> Disclosure | None:
 
 
 def _plain(chip: Any) -> Item:
-    return chip.model_dump(mode="json") if isinstance(chip, BaseModel) else dict(chip)
+    """A chip for the log, whose `stock` alone says how many are left."""
+    item = chip.model_dump(mode="json") if isinstance(chip, BaseModel) else dict(chip)
+    return {name: value for name, value in item.items() if name != "available_units"}
 
 
 def _stock(level: Any) -> dict[str, Any] | None:

@@ -117,6 +117,7 @@ def chip(row: Row[Any]) -> ProductChip:
         title=row.title,
         price=MoneyOut(amount=row.price, currency=row.currency),
         available=row.available > 0,
+        available_units=row.available,
         cover=Cover(**row.cover) if row.cover else None,
     )
 

@@ -126,6 +126,7 @@ class ProductChip(Schema):
     title: str
     price: MoneyOut
     available: bool
+    available_units: int
     cover: Cover | None = None
 
 

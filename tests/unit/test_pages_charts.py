@@ -30,7 +30,7 @@ def test_a_day_without_a_figure_is_a_gap_and_not_a_zero() -> None:
 def test_every_value_can_be_read_off_and_the_scale_is_named() -> None:
     svg = bars_svg(BARS, "DAB", "buyers a day", write=lambda value: f"{value:.0f}")
     assert [one.text for one in _parts(svg, "text", "value")] == ["40", "80"]
-    assert _parts(svg, "text", "unit")[0].text == "buyers a day"
+    assert "buyers a day" in svg.split(">")[0]
 
 
 @pytest.mark.parametrize(("top", "step"), [(0, 1), (3, 1), (80, 20), (81, 50), (1170, 500), (0.2, 0.05)])

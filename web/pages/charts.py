@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 COLUMN = 37
-LEFT, RIGHT, TOP, BOTTOM, PLOT = 56, 8, 28, 28, 160
+LEFT, RIGHT, TOP, BOTTOM, PLOT = 56, 8, 20, 28, 160
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,6 @@ def bars_svg(bars: Sequence[Bar], title: str, unit: str, write: Callable[[float]
     parts = [
         f'<svg class="chart" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
         f'aria-label="{escape(title)}, {escape(unit)}">',
-        f'<text class="unit" x="4" y="14">{escape(unit)}</text>',
         *_grid(step, top, width, write),
         *(_column(index, bar, top, write) for index, bar in enumerate(bars)),
         "</svg>",

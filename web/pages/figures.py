@@ -29,7 +29,7 @@ def figures() -> Response:
     daily, today = _daily(), _today()
     first, last = daily.days[0].day, daily.days[-1].day
     totals = [(one.day, one.figures) for one in daily.days if one.channel is None]
-    columns = _columns(daily)
+    begun = first <= today
     return page(
         "figures.html",
         since=first.isoformat(),
@@ -37,10 +37,10 @@ def figures() -> Response:
         zone=daily.time_zone,
         include_synthetic=daily.population == "all",
         by=_by(),
-        tiles=_tiles(daily),
+        tiles=_tiles(daily) if begun else [],
         charts=[_chart(*one, totals, today) for one in _titles()],
-        columns=columns,
-        rows=_rows(daily, today),
+        columns=_columns(daily),
+        rows=_rows(daily, today) if begun else [],
     )
 
 

@@ -16,7 +16,9 @@ _GENERAL = frozenset(
 
 
 def refusal(error: AppError) -> str:
-    """Why something was refused."""
+    """Why something was refused. What a program would be told about its request is no sentence for a reader."""
+    if error.code == "request.invalid":
+        return next(iter(fields(error).values()), "") or gettext("Something is not right yet")
     return problem(error.code, error.detail, error.data) or error.detail
 
 
@@ -121,7 +123,7 @@ def _field(name: str, code: str, message: str) -> str:
         "text.control_character": gettext("This contains a character that cannot be shown."),
         "text.bidi_character": gettext("This contains a character that cannot be shown."),
     }
-    return sentences.get(code, message)
+    return sentences.get(code) or (gettext("Something is not right yet") if code.startswith("field.") else message)
 
 
 def disclosure(given: Mapping[str, Any] | None) -> str:

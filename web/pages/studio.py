@@ -163,7 +163,7 @@ def save(note_id: str) -> Response:
         notes = find(NoteService)
         return attempt(lambda: notes.delete(actor, note_id), "/studio", gettext("The note is deleted."))
     note = _own(actor, note_id)
-    pictures = [one.model_dump() for one in note.pictures if one.media in request.form.getlist("keep")]
+    pictures = _kept(note)
     try:
         pictures += _uploads(actor)
         saved = _save(actor, note, pictures)
@@ -175,6 +175,13 @@ def save(note_id: str) -> Response:
         return _again(actor, note, pictures, refused)
     say(gettext("Handed in. It appears as soon as it is checked.") if action == "submit" else gettext("Saved."))
     return go(f"/studio/notes/{note_id}")
+
+
+def _kept(note: NoteOut) -> list[dict[str, Any]]:
+    """The pictures that stay, with what their author says they show."""
+    keep = set(request.form.getlist("keep"))
+    told = {one.media: request.form.get(f"alt-{one.media}", one.alt).strip() for one in note.pictures}
+    return [{**one.model_dump(), "alt": told[one.media]} for one in note.pictures if one.media in keep]
 
 
 def _uploads(actor: Actor) -> list[dict[str, Any]]:

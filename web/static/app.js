@@ -8,7 +8,7 @@ const on = (type, selector, act) => document.addEventListener(type, (event) => {
 
 // Like, save, follow: shown at once, because undoing is honest here; taken back when the server disagrees.
 function press(button, pressed) {
-  button.setAttribute("aria-pressed", String(pressed));
+  if (button.hasAttribute("aria-pressed")) button.setAttribute("aria-pressed", String(pressed));
   button.value = pressed ? "0" : "1";
   const number = button.querySelector("[data-number]");
   if (number && /^\d+$/.test(number.textContent)) number.textContent = Number(number.textContent) + (pressed ? 1 : -1);
@@ -18,7 +18,7 @@ on("click", "button[data-toggle]", async (event, button) => {
   if (!document.body.dataset.me) return;
   event.preventDefault();
   if (button.ariaBusy === "true") return;
-  const pressed = button.getAttribute("aria-pressed") !== "true";
+  const pressed = button.value === "1";
   press(button, pressed);
   button.ariaBusy = "true";
   try {

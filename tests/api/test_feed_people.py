@@ -6,13 +6,17 @@ from datetime import timedelta
 from threading import Thread
 from typing import Any
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, update
 
 from feed import tastes
 from feed.models import Candidate, CandidateTopic, Taste
 from feed.recall import FRESH, Person, recall_notes
+from kernel import policy
 from kernel.actor import Actor
 from kernel.db import Write
+from kernel.policy import Policies
+from notes.models import Note
 from tests.api.test_feed import ids, publish
 from tests.house import Client, House
 
@@ -179,3 +183,30 @@ def test_pages_of_many_people_at_once_count_every_exposure(any_house: House) -> 
         page.join()
     with any_house.engines.db.read() as session:
         assert session.scalars(select(Candidate.exposures)).all() == [8] * 6
+
+
+def test_a_note_hidden_while_the_page_is_made_does_not_shorten_it(house: House) -> None:
+    notes = [publish(house, house.as_(f"author{number}"), number) for number in range(4)]
+
+    def limit(tx: Write) -> None:  # the feed's own copy follows later
+        tx.session.execute(update(Note).where(Note.id == notes[0]).values(status="limited"))
+
+    house.engines.db.write(limit)
+    for _ in range(6):
+        shown = ids(house.device().get("feed?limit=3"))
+        assert sorted(shown) == sorted(notes[1:])
+
+
+def test_a_policy_is_followed_at_once_here_and_within_a_second_elsewhere(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "KEPT_FOR", 3600.0)
+    here, elsewhere = house.services.policies, Policies(house.engines.db)
+    elsewhere.declare("feed.commercial_cap", 2, low=0, high=5)
+    admin = house.services.accounts.actor(house.as_("boss", "admin").id)
+    assert here.lately(["feed.commercial_cap"]) == elsewhere.lately(["feed.commercial_cap"]) == [2]
+    here.change(admin, "feed.commercial_cap", 0, "a quiet week")
+    assert here.lately(["feed.commercial_cap"]) == [0]
+    assert elsewhere.lately(["feed.commercial_cap"]) == [2]
+    monkeypatch.setattr(policy, "KEPT_FOR", 0.0)
+    assert elsewhere.lately(["feed.commercial_cap"]) == [0]

@@ -11,6 +11,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
+QUALITY = ROOT / "bench" / "quality.md"
+"""Figures that no clock decides, by hand with the command that prints them; the end of the page."""
 _INTRO = """# Measured
 
 Made by `make bench-NAME`; each line is from one run in which the project and its baseline took turns on the same cores. Ratios are the
@@ -45,7 +47,9 @@ def write(
 def render() -> None:
     """Write `docs/benchmarks.md` from all results."""
     sections = [_section(json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json"))]
-    PAGE.write_text(_INTRO + "\n".join(sections))
+    PAGE.write_text(
+        "\n".join([_INTRO.rstrip("\n") + "\n", *sections, QUALITY.read_text(encoding="utf-8")]), encoding="utf-8"
+    )
 
 
 def _section(result: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from zlib import crc32
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from engines.encoder_background import Background
 from engines.unigram import open_tokenizer
 from kernel.errors import Unavailable
 from kernel.ports import Encoder, Vectors
@@ -73,14 +74,20 @@ class OnnxEncoder:
     def __init__(self, folder: Path, threads: int = 1, tokens: int = 256, manifest: Manifest | None = None) -> None:
         """Open `folder`; raises Unavailable (`encoder.not_exported`) when no finished export lies there.
 
-        `manifest` is for the export itself, which checks a folder before it is finished.
+        `manifest` is for the export itself, which looks into a folder before it is finished: vectors come as the model
+        says them, with the background in.
         """
+        background = None if manifest else Background.read(folder)
+        unfinished = manifest is None and background is None
         manifest = manifest or Manifest.read(folder)
-        if manifest is None:
+        if manifest is None or unfinished:
             raise Unavailable("encoder.not_exported", f"No exported encoder in {folder}.")
         self.manifest = manifest
         self.name = manifest.model
+        self.fingerprint = manifest.fingerprint + (background.fingerprint if background else "")
         self.dimensions = manifest.dimensions
+        self.floor = background.floor if background else 0.0
+        self._background = background
         self._window = min(tokens, manifest.window)
         self._tokenizer = open_tokenizer(folder / TOKENIZER, self._window)
         self._session: Any = _open_session(folder / GRAPH, threads)
@@ -92,7 +99,8 @@ class OnnxEncoder:
 
     def documents(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, shape (n, dimensions)."""
-        return self._stack([self._encode(self.manifest.document_prompt, text) for text in texts])
+        rows = self._stack([self._encode(self.manifest.document_prompt, text) for text in texts])
+        return self._background.off_documents(rows) if self._background else rows
 
     def close(self) -> None:
         """Give the memory back; a later call raises Unavailable."""
@@ -103,7 +111,9 @@ class OnnxEncoder:
         return np.stack(rows) if rows else np.empty((0, self.dimensions), np.float32)
 
     def _encode_query(self, text: str) -> Vectors:
-        return self._encode(self.manifest.query_prompt, text)
+        rows = self._stack([self._encode(self.manifest.query_prompt, text)])
+        row: Vectors = (self._background.off_queries(rows) if self._background else rows)[0]
+        return row
 
     def _encode(self, prompt: str, text: str) -> Vectors:
         session = self._session
@@ -143,7 +153,9 @@ class HashEncoder:
     (Weinberger et al., Feature Hashing for Large Scale Multitask Learning, 2009).
     """
 
-    name = "hash"
+    name = fingerprint = "hash"
+    floor = 0.5
+    """Four standard deviations of the cosine of two texts without a common feature, at 64 dimensions."""
 
     def __init__(self, dimensions: int = 64) -> None:
         self.dimensions = dimensions
@@ -186,6 +198,11 @@ def folder_of(spec: str, models_folder: Path) -> Path:
     return models_folder / (name or f"model-{crc32(spec.encode()):08x}")
 
 
+def exported(folder: Path) -> bool:
+    """Whether a finished export lies there, its background measured."""
+    return Manifest.read(folder) is not None and Background.read(folder) is not None
+
+
 def open_encoder(spec: str, models_folder: Path, threads: int = 1, tokens: int = 256) -> Encoder:
     """`hash`, or the export of a sentence-transformers model by name or path.
 
@@ -194,7 +211,7 @@ def open_encoder(spec: str, models_folder: Path, threads: int = 1, tokens: int =
     if spec == HashEncoder.name:
         return HashEncoder()
     folder = folder_of(spec, models_folder)
-    if Manifest.read(folder) is None:
+    if not exported(folder):
         command = f"python -m engines.encoder_export {folder} --model {spec}"
         raise Unavailable(
             "encoder.not_exported", f"The encoder {spec} has not been exported. Run: {command}", command=command

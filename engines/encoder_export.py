@@ -25,6 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engines.encoder import FORMAT, GRAPH, MANIFEST, TOKENIZER, Manifest, OnnxEncoder
+from engines.encoder_background import Background, measure
 from engines.encoder_graph import MODEL, ExportError, TorchModel
 from engines.encoder_int8 import WEIGHTS, quantize
 from kernel.ports import Vectors
@@ -65,10 +66,13 @@ def export(model: str, target: Path, progress: Progress = print) -> Manifest:
     target.parent.mkdir(parents=True, exist_ok=True)
     with _lock(target):
         done = Manifest.read(target)
-        if done is not None and done.model == model:
-            progress(f"{model} is exported already: {target}")
-            return done
-        return _export(model, target, progress)
+        if done is None or done.model != model:
+            return _export(model, target, progress)
+        if Background.read(target) is None:
+            progress(f"measuring the background of {model}")
+            _measure(done, target)
+        progress(f"{model} is exported already: {target}")
+        return done
 
 
 @contextmanager
@@ -103,8 +107,17 @@ def _make(model: str, raw: Path, made: Path, say: Progress) -> Manifest:
     say("quantising to int8 and comparing with torch")
     checks = draft.checks | _make_int8(draft, raw, made, reference)
     manifest = draft.model_copy(update={"checks": checks, "fingerprint": _fingerprint(made)})
+    say("measuring the background")
+    _measure(manifest, made)
     _write(manifest, made)
     return manifest
+
+
+def _measure(manifest: Manifest, folder: Path) -> None:
+    """What the model says of any text, by the graph of production: some 300 short texts, without torch."""
+    encoder = OnnxEncoder(folder, threads=os.cpu_count() or 1, manifest=manifest)
+    measure(encoder.queries, encoder.documents).write(folder)
+    encoder.close()
 
 
 def _make_fp32(model: str, raw: Path, made: Path, say: Progress) -> tuple[Manifest, Vectors]:

@@ -163,10 +163,16 @@ class SearchIndex(Protocol):
 
 
 class Encoder(Protocol):
-    """Turns text into unit vectors, float32, shape (n, dimensions). Texts longer than the model's window are cut."""
+    """Turns text into unit vectors, float32, shape (n, dimensions). Texts longer than the model's window are cut.
+
+    `fingerprint`: another one means that vectors stored before are of another kind. `floor`: the cosine of query and
+    document that two with nothing in common hardly ever reach.
+    """
 
     name: str
+    fingerprint: str
     dimensions: int
+    floor: float
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of what people type."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search.cards import Cards
 from search.documents import document, meaning
-from search.evaluation import evaluate
+from search.evaluation import evaluate, read_gains
 from search.fusion import Ranked
 from search.ranking import hybrid
 from search.service import SearchService
@@ -21,4 +21,5 @@ __all__ = [
     "evaluate",
     "hybrid",
     "meaning",
+    "read_gains",
 ]

@@ -50,13 +50,15 @@ def evaluate(
 ) -> dict[str, Any]:
     """Fill an empty `index` with the documents, ask every judged query, and score hybrid, BM25 and dense.
 
-    `progress(step, done, of)` is told about each batch. `gains` replaces gains of the file (`{3: 1, 2: .1, 1: .01}`).
+    Those rank all candidates. `shown` is the hybrid as people see it, without what is too far off to be called a result.
+
+    `progress(step, done, of)` is told about each batch. `gains`: what each label of the file is worth (`read_judgements`).
     Raises Invalid, which names file, line and column.
     """
     if index.count():
         raise Invalid("evaluation.index_not_empty", "An evaluation fills an index of its own and was given one in use")
     passages, queries = list(read_documents(docs_path)), read_queries(queries_path)
-    judgements = _regained(read_judgements(qrels_path), gains or {})
+    judgements = read_judgements(qrels_path, gains)
     judged = {qid: text for qid, text in queries.items() if max(judgements.get(qid, {}).values(), default=0) > 0}
     if not judged:
         raise _bad(qrels_path, 1, "qid", "no query of the queries file has a document with a gain above 0")
@@ -64,6 +66,7 @@ def evaluate(
     _fill(index, encoder, passages, tell)
     runs = _ask(index, encoder, judged, tell)
     counts = {"documents": len(passages), "queries": len(judged), "queries_left_out": len(queries) - len(judged)}
+    counts["queries_without_result"] = sum(not ids for ids in runs["shown"].values())
     scores = {name: _scores(run, judgements) for name, run in runs.items()}
     return {"encoder": encoder.name, **counts, **scores}
 
@@ -112,18 +115,43 @@ def read_queries(path: Path) -> dict[str, str]:
     return queries
 
 
-def read_judgements(path: Path) -> Judgements:
-    """`qid TAB did TAB gain` lines; gzip or not; of a pair that comes twice the last counts."""
+def read_gains(text: str) -> dict[float, float]:
+    """`0=0,1=.01,2=.1,3=1`: what each label is worth. Raises Invalid, which names the pair that cannot be read."""
+    gains: dict[float, float] = {}
+    for pair in text.split(","):
+        label, _, gain = pair.partition("=")
+        worth, names = _gain(gain), _gain(label)
+        if worth is None or names is None or names in gains:
+            raise Invalid(
+                "evaluation.bad_gains", f"{pair!r} is not LABEL=GAIN, each a number from 0 and no label twice"
+            )
+        gains[names] = worth
+    return gains
+
+
+def read_judgements(path: Path, gains: Mapping[float, float] | None = None) -> Judgements:
+    """`qid TAB did TAB gain` lines; gzip or not; of a pair that comes twice the last counts.
+
+    With `gains` the third column is a label, and each label must be among them: scales that mix measure nothing.
+    """
     judgements: Judgements = {}
     for number, (qid, did, given) in _columns(path, ("qid", "did", "gain")):
-        try:
-            gain = float(given)
-        except ValueError:
-            gain = math.nan
-        if not 0 <= gain < math.inf:
+        gain = _gain(given)
+        if gain is None:
             raise _bad(path, number, "gain", f"{given!r} is not a number from 0")
-        judgements.setdefault(qid, {})[did] = gain
+        if gains is not None and gain not in gains:
+            raise _bad(path, number, "gain", f"label {given} is not among the gains given")
+        judgements.setdefault(qid, {})[did] = gain if gains is None else gains[gain]
     return judgements
+
+
+def _gain(text: str) -> float | None:
+    """A finite number from 0, or None."""
+    try:
+        gain = float(text)
+    except ValueError:
+        return None
+    return gain if 0 <= gain < math.inf else None
 
 
 def _fill(index: SearchIndex, encoder: Encoder, passages: Sequence[Passage], tell: Progress) -> None:
@@ -144,12 +172,13 @@ def _indexed(passage: Passage, vector: Any) -> IndexDocument:
 def _ask(
     index: SearchIndex, encoder: Encoder, queries: Mapping[str, str], tell: Progress
 ) -> dict[str, dict[str, list[str]]]:
-    """Query id -> ids in order, for each of the three rankings."""
-    runs: dict[str, dict[str, list[str]]] = {"hybrid": {}, "bm25": {}, "dense": {}}
+    """Query id -> ids in order, for each of the three rankings, and for what of the hybrid is shown to people."""
+    runs: dict[str, dict[str, list[str]]] = {"hybrid": {}, "bm25": {}, "dense": {}, "shown": {}}
     for done, (qid, text) in enumerate(queries.items(), 1):
-        found = recall(index, query_tokens(text), encoder.queries([text])[0], DEPTH)
+        found = recall(index, query_tokens(text), encoder.queries([text])[0], DEPTH, floor=encoder.floor)
         for name, weight in (("hybrid", found.weight), ("bm25", 0.0), ("dense", 1.0)):
             runs[name][qid] = _ids(fuse(found.lexical, found.dense, weight))
+        runs["shown"][qid] = _ids(fuse(found.lexical, found.dense, found.weight, found.floor))
         if done % BATCH == 0 or done == len(queries):
             tell("query", done, len(queries))
     return runs
@@ -169,10 +198,6 @@ def _scores(run: Mapping[str, Sequence[str]], judgements: Judgements) -> dict[st
 
 def _dcg(gains: Sequence[float]) -> float:
     return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
-
-
-def _regained(judgements: Judgements, gains: Mapping[float, float]) -> Judgements:
-    return {qid: {did: gains.get(gain, gain) for did, gain in of.items()} for qid, of in judgements.items()}
 
 
 def _text(path: Path, number: int, row: Mapping[str, Any], name: str) -> str:

@@ -9,7 +9,7 @@ everything where words cannot match, as when the question and the texts are in d
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from kernel.ports import Hit
@@ -21,11 +21,22 @@ FULL_TRUST = 0.5
 """Correlation of both scores from which meaning is trusted fully; a model that knows the language is mostly above."""
 FEWEST = 10
 """Candidates below which a correlation says nothing."""
+FEW_DOCUMENTS = 100
+"""Documents below which nothing can be said of how rare a word is, and so of how much of a query another one covers."""
 UNMATCHED, BARELY_MATCHED = 0.10, 0.25
 """Coverage up to which words count for nothing, and from which they count as usual."""
 FOREIGN, AT_HOME = 0.35, 0.60
 """The same where the words were found in texts of another script: there a chance match covers up to a third, while
 a name or model number, written alike in every script, covers the whole query."""
+TAIL = 0.75
+"""The share of the encoder's floor from which a document is shown beside a convincing one."""
+CONVINCING = 1.5
+"""Times the encoder's floor: from there the dense side is trusted whatever the correlation says, which over the few
+distinct scores of a short query says little."""
+FOREMOST = 3
+"""Word matches of a short query that are asked whether they mean what it means; of a long one `FEWEST`."""
+ASTRAY, BESIDE = 0.50, 0.80
+"""Cosine of the best word match over the best of all: up to where words went astray, and from where they did not."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +48,60 @@ class Ranked:
     matched_by: tuple[str, ...]
 
 
-def fuse(lexical: Sequence[Hit], dense: Sequence[Hit], weight: float) -> list[Ranked]:
-    """Best first, ties by id. `weight` in [0, 1] is the dense side's; at 0 or 1 the other side's own finds fall away."""
+def fuse(lexical: Sequence[Hit], dense: Sequence[Hit], weight: float, floor: float = -math.inf) -> list[Ranked]:
+    """Best first, ties by id. `weight` in [0, 1] is the dense side's; at 0 or 1 the other side's own finds fall away.
+
+    Below the cosine `floor` a document does not match by meaning; what matches in neither way is left out.
+    """
     words = _scaled(lexical) if weight < 1 else {}
     meaning = _scaled(dense) if weight > 0 else {}
+    alike = {hit.id for hit in dense if hit.score >= floor} & meaning.keys()
     ranked = [
-        Ranked(id, (1 - weight) * words.get(id, 0.0) + weight * meaning.get(id, 0.0), _matched(id, words, meaning))
-        for id in words.keys() | meaning.keys()
+        Ranked(id, (1 - weight) * words.get(id, 0.0) + weight * meaning.get(id, 0.0), _matched(id, words.keys(), alike))
+        for id in words.keys() | alike
     ]
     return sorted(ranked, key=lambda found: (-found.score, found.id))
 
 
-def dense_weight(coverage: float, trust: float, foreign: float) -> float:
+def meaning_floor(dense: Sequence[Hit], floor: float) -> float:
+    """From which cosine a document matches by meaning. `floor` is the encoder's (`kernel.ports.Encoder`).
+
+    Where none reaches the floor, none does. Where one does, the query means something here, and what lies a little below
+    it is worth showing after it.
+    """
+    return floor * TAIL if dense and dense[0].score >= floor else floor
+
+
+def conviction(dense: Sequence[Hit], floor: float) -> float:
+    """How far the best cosine is beyond chance: 0 at the encoder's floor, 1 from half as much again."""
+    return _ramp(dense[0].score, floor, CONVINCING * floor) if dense and floor > 0 else 0.0
+
+
+def astray(
+    lexical: Sequence[Hit], cosines: Mapping[str, float], dense: Sequence[Hit], floor: float, short: bool = False
+) -> float:
+    """How far the best word matches are from what the query means, beside what meaning found; 0 where that is chance.
+
+    A short query in words that the right texts do not use still meets its commonest word, or characters, somewhere.
+    """
+    if not dense or floor <= 0 or not lexical:
+        return 0.0
+    nearest = max((cosines.get(hit.id, 0.0) for hit in lexical[: FOREMOST if short else FEWEST]), default=0.0)
+    return _ramp(dense[0].score, floor, 1.2 * floor) * (1 - _ramp(nearest / max(dense[0].score, floor), ASTRAY, BESIDE))
+
+
+def dense_weight(coverage: float, trust: float, foreign: float, astray: float = 0.0) -> float:
     """The dense side's weight for one query; each argument is in [0, 1].
 
-    `coverage`: how much of the query the best document matches by words. `trust`: how far both sides agree.
-    `foreign`: the share of the best word matches that are in another script than the query.
+    `coverage`: how much of the query the best document matches by words. `trust`: how far the dense side is believed.
+    `foreign`: the share of the best word matches that are in another script than the query. `astray`: how little those
+    mean what the query means.
     """
     usual = DENSE_WEIGHT * trust
     unmatched = 1 - _ramp(coverage, UNMATCHED, BARELY_MATCHED)
-    abroad = _ramp(foreign, 0.25, 0.75) * (1 - _ramp(coverage, FOREIGN, AT_HOME))
-    return usual + (1 - usual) * max(unmatched, abroad)
+    chance = 1 - _ramp(coverage, FOREIGN, AT_HOME)
+    abroad = _ramp(foreign, 0.25, 0.75)
+    return usual + (1 - usual) * max(unmatched, chance * max(abroad, astray))
 
 
 def coverage(lexical: Sequence[Hit], ceilings: Sequence[float], documents: int) -> float:
@@ -91,7 +135,7 @@ def _scaled(hits: Sequence[Hit]) -> dict[str, float]:
     return {hit.id: (hit.score - low) / (high - low) if high > low else 1.0 for hit in hits}
 
 
-def _matched(id: str, words: Mapping[str, float], meaning: Mapping[str, float]) -> tuple[str, ...]:
+def _matched(id: str, words: Set[str], meaning: Set[str]) -> tuple[str, ...]:
     return tuple(name for name, found in ((WORDS, words), (MEANING, meaning)) if id in found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,13 +10,27 @@ import numpy as np
 
 from kernel.errors import Unavailable
 from kernel.ports import Encoder, Hit, SearchIndex, Vectors
-from search.fusion import AT_HOME, Ranked, coverage, dense_weight, fuse, trust
+from search.fusion import (
+    AT_HOME,
+    DENSE_WEIGHT,
+    FEW_DOCUMENTS,
+    Ranked,
+    astray,
+    conviction,
+    coverage,
+    dense_weight,
+    fuse,
+    meaning_floor,
+    trust,
+)
 from search.tokens import query_tokens, script
 
 CANDIDATES = 100
 """Taken from each side at least. The scale of a score depends on it: pages of one answer come out of one call."""
 LONGEST_QUERY = 128
 """Tokens of a query that are looked up: a pasted page costs no more than a long sentence."""
+SHORT_QUERY = 12
+"""Tokens of a line of English, or of six Chinese characters with their pairs."""
 _JUDGED = 10
 
 Terms = Mapping[str, str | Sequence[str]]
@@ -23,11 +38,13 @@ Terms = Mapping[str, str | Sequence[str]]
 
 @dataclass(frozen=True)
 class Candidates:
-    """What both sides found, each best first, and the weight that the dense side deserves for this query."""
+    """What both sides found, each best first, the weight that the dense side deserves for this query, and the cosine from
+    which a document is a result by meaning alone."""
 
     lexical: list[Hit]
     dense: list[Hit]
     weight: float
+    floor: float = -math.inf
 
 
 def hybrid(
@@ -43,15 +60,23 @@ def hybrid(
     `weight` fixes the dense side's weight (0 = BM25 alone, 1 = vectors alone); None chooses it for this query.
     """
     vector = None if encoder is None or weight == 0 else _encoded(encoder, query_text)
-    found = recall(index, query_tokens(query_text), vector, limit, terms)
+    found = recall(index, query_tokens(query_text), vector, limit, terms, encoder.floor if encoder else 0.0)
     chosen = found.weight if weight is None else weight
-    return fuse(found.lexical, found.dense, chosen if found.dense else 0.0)[:limit]
+    return fuse(found.lexical, found.dense, chosen if found.dense else 0.0, found.floor)[:limit]
 
 
 def recall(
-    index: SearchIndex, tokens: Sequence[str], vector: Vectors | None, limit: int, terms: Terms | None = None
+    index: SearchIndex,
+    tokens: Sequence[str],
+    vector: Vectors | None,
+    limit: int,
+    terms: Terms | None = None,
+    floor: float = 0.0,
 ) -> Candidates:
-    """Ask both sides for `limit` documents, at least `CANDIDATES`. No vector = words alone, at weight 0."""
+    """Ask both sides for `limit` documents, at least `CANDIDATES`. No vector = words alone, at weight 0.
+
+    `floor` is the encoder's: the cosine that texts with nothing in common hardly ever reach.
+    """
     tokens, limit = tokens[:LONGEST_QUERY], max(limit, CANDIDATES)
     lexical = index.lexical(tokens, limit, terms)
     dense = [] if vector is None else index.nearest(vector, limit, terms)
@@ -59,7 +84,13 @@ def recall(
         return Candidates(lexical, dense, 0.0)
     covered = coverage(lexical, index.ceilings(tokens), index.count())
     foreign = _foreign(index, tokens, lexical, terms) if covered < AT_HOME else 0.0
-    return Candidates(lexical, dense, dense_weight(covered, trust(lexical, _cosines(index, lexical, vector)), foreign))
+    cosines = _cosines(index, lexical, vector)
+    trusted = max(conviction(dense, floor), trust(lexical, cosines))
+    lost = astray(lexical, cosines, dense, floor, short=len(tokens) <= SHORT_QUERY)
+    weight = dense_weight(covered, trusted, foreign, lost)
+    if index.count() < FEW_DOCUMENTS and lexical and dense[0].score < floor:
+        weight = min(weight, DENSE_WEIGHT)
+    return Candidates(lexical, dense, weight, meaning_floor(dense, floor))
 
 
 def _encoded(encoder: Encoder, query_text: str) -> Vectors | None:

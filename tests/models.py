@@ -8,7 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from engines.encoder import Manifest, folder_of
+from engines.encoder import exported, folder_of
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "multilingual-e5-small"
@@ -19,7 +19,7 @@ def exported_model() -> Path:
     """The folder of multilingual-e5-small, exported in a process of its own when it is not there (half a minute)."""
     models = Path(os.environ.get("OFFSHELF_TEST_MODELS") or ROOT / "var" / "models").absolute()
     folder = folder_of(MODEL, models)
-    if Manifest.read(folder) is None:
+    if not exported(folder):
         command = [sys.executable, "-m", "engines.encoder_export", str(folder), "--model", MODEL]
         subprocess.run(command, cwd=ROOT, check=True, timeout=280)
     return folder

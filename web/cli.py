@@ -132,6 +132,16 @@ def _recounted(found: dict[str, Any]) -> str:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+def _gains(context: click.Context, option: click.Parameter, text: str | None) -> dict[float, float] | None:
+    from kernel.errors import Invalid
+    from search import read_gains
+
+    try:
+        return None if text is None else read_gains(text)
+    except Invalid as problem:
+        raise click.BadParameter(problem.detail) from None
+
+
 @offshelf.group("eval")
 def evaluation() -> None:
     """Measure quality on a set of data, through the code that production runs."""
@@ -142,24 +152,40 @@ def evaluation() -> None:
 @click.option("--queries", type=_FILE, required=True, help="qid TAB query.")
 @click.option("--qrels", type=_FILE, required=True, help="qid TAB did TAB gain.")
 @click.option("--encoder", "model", help="The encoder; by default the configured one.")
+@click.option("--gains", callback=_gains, help="What each label of QRELS is worth, as in 0=0,1=.01,2=.1,3=1.")
 @click.option("--min-ndcg", type=float, default=0.0, help="Exit 1 when the hybrid's nDCG@10 is below.")
 @_JSON
-def eval_search(docs: Path, queries: Path, qrels: Path, model: str | None, min_ndcg: float, as_json: bool) -> None:
-    """nDCG@10, MRR and recall@100 of the hybrid, of BM25 alone and of vectors alone. Files may be gzipped."""
+def eval_search(
+    docs: Path,
+    queries: Path,
+    qrels: Path,
+    model: str | None,
+    gains: dict[float, float] | None,
+    min_ndcg: float,
+    as_json: bool,
+) -> None:
+    """nDCG@10, MRR and recall@100 of the hybrid, of BM25 alone, of vectors alone, and of what people are shown.
+
+    Files may be gzipped.
+    """
     from web.process import evaluate_search
     from web.progress import Progress
 
     with Progress() as progress:
-        found = evaluate_search(settings_of(encoder=model), docs, queries, qrels, progress.step)
+        found = evaluate_search(settings_of(encoder=model), docs, queries, qrels, progress.step, gains)
     _print(found, as_json, lambda: _scored(found))
     sys.exit(0 if found["hybrid"]["ndcg@10"] >= min_ndcg else 1)
 
 
 def _scored(found: dict[str, Any]) -> str:
     names = ("ndcg@10", "mrr", "recall@100")
-    head = f"{found['documents']} documents, {found['queries']} queries, encoder {found['encoder']}"
+    head = (
+        f"{found['documents']} documents, {found['queries']} queries ({found['queries_without_result']} without a result), "
+        f"encoder {found['encoder']}"
+    )
     rows = [
-        f"{side:8}" + "".join(f"{found[side][name]:12.4f}" for name in names) for side in ("hybrid", "bm25", "dense")
+        f"{side:8}" + "".join(f"{found[side][name]:12.4f}" for name in names)
+        for side in ("hybrid", "bm25", "dense", "shown")
     ]
     return "\n".join([head, " " * 8 + "".join(f"{name:>12}" for name in names), *rows])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.blobs import FileBlobs
-from engines.encoder import Manifest, folder_of, open_encoder
+from engines.encoder import open_encoder
 from engines.index import open_index
 from engines.ingest import UdpPorts
 from engines.kv import open_kv
@@ -51,8 +51,6 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
     settings.data.mkdir(parents=True, exist_ok=True)
     clock = clock or SystemClock()
     encoder = open_encoder(settings.encoder, settings.data / "models")
-    manifest = Manifest.read(folder_of(settings.encoder, settings.data / "models"))
-    filled_by = manifest.fingerprint if manifest else encoder.name
     return Engines(
         db=open_database(settings.sql_url, clock),
         kv=kv or open_kv(settings.kv_url, settings.data / "kv"),
@@ -63,7 +61,9 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
         ingest=UdpPorts(settings.ingest_host, settings.ingest_range, settings.ingest_name),
         realtime=InProcessRealtime(),
         encoder=encoder,
-        index=open_index(settings.index_url, settings.data / "index", encoder.dimensions, off_loop, filled_by),
+        index=open_index(
+            settings.index_url, settings.data / "index", encoder.dimensions, off_loop, encoder.fingerprint
+        ),
     )
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -174,7 +174,12 @@ def recount_period(settings: Settings, first: date | None, last: date | None) ->
 
 
 def evaluate_search(
-    settings: Settings, docs: Path, queries: Path, qrels: Path, progress: Callable[[str, int, int], None]
+    settings: Settings,
+    docs: Path,
+    queries: Path,
+    qrels: Path,
+    progress: Callable[[str, int, int], None],
+    gains: Mapping[float, float] | None = None,
 ) -> dict[str, Any]:
     """Index `docs` in a folder of its own through the production index and query path, and score it."""
     from engines.encoder import open_encoder
@@ -187,7 +192,7 @@ def evaluate_search(
         closing.callback(encoder.close)
         index = open_index("embedded://", Path(folder), encoder.dimensions, name=encoder.name)
         closing.callback(index.close)
-        return evaluate(docs, queries, qrels, encoder, index, progress)
+        return evaluate(docs, queries, qrels, encoder, index, progress, gains)
 
 
 def models_folder(settings: Settings) -> Path:
@@ -197,10 +202,10 @@ def models_folder(settings: Settings) -> Path:
 
 def export_encoder(settings: Settings) -> None:
     """Export the configured encoder unless it is there; in a process of its own, because it loads torch."""
-    from engines.encoder import Manifest, folder_of
+    from engines.encoder import exported, folder_of
 
     folder = folder_of(settings.encoder, models_folder(settings))
-    if settings.encoder == "hash" or Manifest.read(folder) is not None:
+    if settings.encoder == "hash" or exported(folder):
         return
     command = [sys.executable, "-m", "engines.encoder_export", str(folder), "--model", settings.encoder]
     if subprocess.run(command, check=False).returncode != 0:

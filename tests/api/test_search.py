@@ -51,6 +51,18 @@ def test_blocked_people_do_not_find_each_other(house: House) -> None:
     assert len(house.as_("other").get("search?q=linen").json["items"]) == 1
 
 
+def test_what_means_nothing_finds_nothing(any_house: House) -> None:
+    author = any_house.as_("author")
+    publish(any_house, author, title="Washed linen shirt", text="Soft after the third wash, true to size.")
+    publish(any_house, author, title="手账排版", text="三种实用的排版方法。")
+    viewer = any_house.device()
+    for nonsense in ("qqqqzzzz", "巭孬嫑夯", "xkcdvbn hjkqwe"):
+        page = viewer.get(f"search?q={nonsense}").json
+        assert (page["items"], page["next_cursor"], page["degraded"]) == ([], None, False)
+        assert page["facets"]["kind"] == {"note": 0, "product": 0, "room": 0}
+    assert len(found(any_house, "linen")) == 1
+
+
 def test_pages_are_disjoint_and_complete(house: House) -> None:
     author = house.as_("author")
     notes = {publish(house, author, title=f"Linen number {n}", text="Soft linen, washed before use.") for n in range(7)}

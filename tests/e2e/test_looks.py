@@ -78,7 +78,12 @@ def _pages(made: dict[str, str]) -> dict[str | None, dict[str, str]]:
     }
     nobody |= {"wrong-method": "/logout", "room": f"/rooms/{made['room']}", "room-ended": f"/rooms/{made['ended']}"}
     ann = {"feed-mine": "/", "search": "/search?q=cup", "note": f"/notes/{made['note']}", "why-not": "/moderation"}
-    ann |= {"profile": f"/profiles/{made['potter']}", "product": f"/products/{made['product']}", "me": "/me"}
+    ann |= {
+        "profile": f"/profiles/{made['potter']}",
+        "product": f"/products/{made['product']}",
+        "me": "/me",
+        "profile-edit": "/me/profile",
+    }
     ann |= {"checkout": sku, "orders": "/orders", "orders-none": "/orders?state=closed", "pay": made["pay"]}
     ann |= {"order": f"/orders/{made['placed']}", "order-cancelled": f"/orders/{made['cancelled']}"}
     ann |= {"studio": "/studio", "write": f"/studio/notes/{made['draft']}", "room-mine": f"/rooms/{made['room']}"}

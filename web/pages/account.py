@@ -8,7 +8,7 @@ from accounts import AccountService, Session
 from accounts.schemas import Credentials, Registration
 from kernel.errors import AppError
 from kernel.http import current_actor, find, parse
-from moderation import Notices
+from moderation import Notices, StrikeBook
 from notes import NoteService
 from web.auth import SESSION_COOKIE
 from web.pages import words
@@ -106,6 +106,7 @@ def me() -> Response:
         person=person.model_dump(mode="json"),
         notices=[one.model_dump(mode="json") for one in notices.items],
         unread=notices.unread,
+        strikes=find(StrikeBook).mine(actor).model_dump(mode="json"),
         saved=[{**card.model_dump(mode="json"), "placement": "profile"} for card in saved.items],
     )
 

@@ -29,6 +29,7 @@ LANGUAGE_COOKIE, SAID_COOKIE = "offshelf_language", "offshelf_said"
 READS, WRITES, PASSWORDS = Rate(600, 60), Rate(120, 60), Rate(20, 60)
 _NO_PAGE = ("/api/", "/static/", "/media/", "/socket.io", "/healthz")
 _YEAR = 365 * 24 * 3600
+_UPLOADS = ("/studio/notes/", "/me/profile")
 _MOST_UPLOADED = 32 * 2**20
 # Who says of itself that it is a program gets no device: it would be counted as a visitor.
 _PROGRAMS = re.compile(
@@ -58,7 +59,7 @@ def _open() -> None:
         return
     words.speak(words.choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("Accept-Language")))
     g.error_page = _error_page
-    if request.method == "POST" and request.path.startswith("/studio/notes/"):
+    if request.method == "POST" and request.path.startswith(_UPLOADS):
         request.max_content_length = _MOST_UPLOADED  # several pictures at once, each checked for its own size
 
 

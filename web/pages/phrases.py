@@ -86,6 +86,9 @@ def _sentences(data: Mapping[str, Any]) -> dict[str, str]:
         "room.not_host": gettext("Only its host may do this."),
         "room.not_live": gettext("This room is not on air."),
         "session.wrong_credentials": gettext("That name and password do not belong together."),
+        "version.changed": gettext(
+            "It was changed elsewhere meanwhile. What you typed is kept; save again to replace it."
+        ),
         "stock.insufficient": gettext("There are not that many left."),
         "stock.person_limit": ngettext(
             "At most %(num)d of this per person.", "At most %(num)d of this per person.", int(data.get("limit", 1))

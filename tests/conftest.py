@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from elasticsearch import Elasticsearch
 from sqlalchemy import create_engine, text
 
 from engines.kv import open_kv
@@ -21,6 +22,7 @@ from tests.house import House
 
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)  # noon in Shanghai
 POSTGRES_URL = os.environ.get("OFFSHELF_TEST_POSTGRES_URL", "")
+ELASTICSEARCH_URL = os.environ.get("OFFSHELF_TEST_ELASTICSEARCH_URL", "")
 REQUIRED = os.environ.get("OFFSHELF_TEST_REQUIRE", "").split(",")
 
 
@@ -99,3 +101,15 @@ def fresh_schema() -> Iterator[str]:
 
 
 __all__ = ["NOON", "Base", "require"]
+
+
+@pytest.fixture
+def elasticsearch_url() -> Iterator[str]:
+    """An alias of its own on the Elasticsearch that `OFFSHELF_TEST_ELASTICSEARCH_URL` names; its indices are deleted."""
+    require("elasticsearch", bool(ELASTICSEARCH_URL), "OFFSHELF_TEST_ELASTICSEARCH_URL names no Elasticsearch")
+    alias = f"test-{secrets.token_hex(6)}"
+    yield f"{ELASTICSEARCH_URL.rstrip('/')}/{alias}"
+    with Elasticsearch(ELASTICSEARCH_URL) as client:
+        made = list(client.indices.get(index=f"{alias}-*").body)
+        if made:
+            client.indices.delete(index=made)

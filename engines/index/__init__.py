@@ -12,6 +12,8 @@ from kernel.ports import SearchIndex
 
 __all__ = ["open_index"]
 
+ACCEPTED = "embedded:// or https://USER:PASSWORD@HOST:PORT/ALIAS (http:// without TLS)"
+
 
 def open_index(
     url: str, folder: Path, dimensions: int, off_loop: Callable[..., Any] | None = None, name: str = ""
@@ -21,10 +23,13 @@ def open_index(
     `name` says which encoder and tokens fill it: an index filled under another name opens empty and not `fresh`.
     Calls that take long go through `off_loop(fn, *args)`, by default a direct call. Raises SettingError.
     """
-    if urlsplit(url).scheme != "embedded":
-        raise SettingError(
-            f"OFFSHELF_INDEX_URL: {url!r} is not a search index this release knows; it accepts embedded://"
-        )
-    from engines.index.embedded import EmbeddedIndex  # the engine that is not used is not loaded
+    scheme = urlsplit(url).scheme
+    if scheme == "embedded":
+        from engines.index.embedded import EmbeddedIndex  # the engine that is not used is not loaded
 
-    return EmbeddedIndex(folder, dimensions, off_loop=off_loop, name=name)
+        return EmbeddedIndex(folder, dimensions, off_loop=off_loop, name=name)
+    if scheme in ("http", "https"):
+        from engines.index.elastic import ElasticIndex
+
+        return ElasticIndex(url, dimensions, name=name)
+    raise SettingError(f"OFFSHELF_INDEX_URL names no search index this release knows; it takes {ACCEPTED}.")

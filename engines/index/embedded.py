@@ -14,8 +14,9 @@ from typing import Any
 
 from pyroaring import BitMap
 
+from engines.index.labels import Terms, labels
 from engines.index.vectors import EXACT_BELOW, VectorRows, key_of, native_lock, write_whole
-from engines.index.words import Terms, WordIndex, labels
+from engines.index.words import WordIndex
 from kernel.errors import SettingError
 from kernel.ports import Hit, IndexDocument, Vectors
 

@@ -7,14 +7,14 @@ document until its segment is merged: scores of the same documents may differ by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tantivy
 
+from engines.index.labels import Terms, labels
 from kernel.ports import Hit, IndexDocument
 
-Terms = Mapping[str, str | Sequence[str]]
 _HEAP = 50_000_000
 """Bytes of documents tantivy gathers before it writes a segment by itself."""
 
@@ -107,13 +107,6 @@ class WordIndex:
         self._index.reload()
         self._searcher = self._index.searcher()
         self._ceiling: dict[str, float] = {}
-
-
-def labels(terms: Terms) -> Iterator[str]:
-    """`{"kind": "note", "topic": ["a", "b"]}` -> kind=note, topic=a, topic=b."""
-    for name, values in terms.items():
-        for value in [values] if isinstance(values, str) else values:
-            yield f"{name}={value}"
 
 
 def _schema() -> tantivy.Schema:

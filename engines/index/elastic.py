@@ -1,0 +1,375 @@
+"""The index on a server: Elasticsearch 9 through elasticsearch-py, for n web processes and m workers.
+
+An alias names the index in use; an index is made once, filled, and replaced by swapping the alias, never changed in
+kind. Elasticsearch keeps the factor (k1 + 1) that Lucene's BM25 dropped, so scores are those of the embedded engine.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from elastic_transport import TransportError
+from elasticsearch import (
+    ApiError,
+    AuthenticationException,
+    AuthorizationException,
+    BadRequestError,
+    Elasticsearch,
+    NotFoundError,
+    UnsupportedProductError,
+)
+from elasticsearch.serializer import OrjsonSerializer
+
+from engines.index import ACCEPTED
+from engines.index.labels import Terms, labels
+from kernel.errors import SettingError, Unavailable
+from kernel.ports import Hit, IndexDocument, Vectors
+
+MAJOR = 9
+log = logging.getLogger("offshelf.index")
+FORMAT = 1
+"""Changes with the mapping: an index of an older format is replaced by an empty one and filled anew."""
+CANDIDATES = 512
+"""HNSW candidates per query at least; Elasticsearch's default (1.5 k) loses several % of the exact top 100."""
+MOST = 10_000
+"""Elasticsearch's own limit for candidates and for the depth of an answer."""
+_BULK = 500
+_CEILINGS_FOR = 5.0
+"""Seconds for which a token's ceiling is remembered: other processes write, too, and it is an estimate anyway."""
+_ABANDONED = 120.0
+"""Seconds without a sign of life after which somebody else's filling is taken for dead."""
+
+
+class ElasticIndex:
+    """Any number of processes at a time. Whatever the server cannot answer is `Unavailable`, never an empty page."""
+
+    def __init__(self, url: str, dimensions: int, name: str = "") -> None:
+        """Raises SettingError when there is no Elasticsearch 9 at `url`, or it does not let us in."""
+        self._client, self._alias = _client(url)
+        self._dimensions = dimensions
+        self._stamp = {"format": FORMAT, "dimensions": dimensions, "name": name}
+        self._ceiling: dict[str, tuple[float, float]] = {}
+        self._filled = f"{self._alias}-filling"
+        try:
+            _check(self._client)
+            self._ensure()
+        except BaseException:
+            self._client.close()
+            raise
+
+    @property
+    def fresh(self) -> bool:
+        """False until `mark_fresh`: this copy was never filled, or was lost, or another encoder filled it."""
+        with _answering():
+            found = self._current()
+            return found is not None and found[1] == {**self._stamp, "fresh": True}
+
+    def mark_fresh(self) -> None:
+        """The copy is whole from here on, for every process."""
+        self.refresh()
+        with _answering():
+            self._say(self._alias, fresh=True)
+
+    def put(self, documents: Sequence[IndexDocument]) -> None:
+        """Insert or replace by id; of two with the same id the later counts. ValueError for a vector of a wrong shape."""
+        rows = {document.id: self._row(document) for document in documents}
+        self._write([step for id, row in rows.items() for step in ({"index": {"_id": id}}, row)])
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove by id."""
+        self._write([{"delete": {"_id": id}} for id in ids])
+
+    def refresh(self) -> None:
+        """Make what was put and deleted visible, in every process."""
+        with _answering():
+            self._client.indices.refresh(index=self._alias)
+        self._ceiling.clear()
+
+    def lexical(self, tokens: Sequence[str], limit: int, terms: Terms | None = None) -> list[Hit]:
+        """BM25; a token that is asked for twice counts twice."""
+        if not tokens or limit < 1:
+            return []
+        with _answering():
+            found = self._client.search(
+                index=self._alias, query=_bm25(tokens, terms or {}), size=min(limit, MOST), source=False
+            )
+        return _hits(found, lambda score: score)
+
+    def ceilings(self, tokens: Sequence[str]) -> list[float]:
+        """Each token's best score, asked in one request and remembered for a few seconds."""
+        now = time.monotonic()
+        unknown = [token for token in dict.fromkeys(tokens) if self._ceiling.get(token, (0, 0.0))[0] < now]
+        if unknown:
+            if len(self._ceiling) > MOST:
+                self._ceiling.clear()
+            steps = [
+                step for token in unknown for step in ({}, {"query": _bm25([token], {}), "size": 1, "_source": False})
+            ]
+            with _answering():
+                answers = self._client.msearch(index=self._alias, searches=steps)["responses"]
+                best = [_checked(answer)["hits"]["max_score"] or 0.0 for answer in answers]
+            self._ceiling.update((token, (now + _CEILINGS_FOR, score)) for token, score in zip(unknown, best))
+        return [self._ceiling[token][1] for token in tokens]
+
+    def nearest(self, vector: Vectors, limit: int, terms: Terms | None = None) -> list[Hit]:
+        """Cosine; `vector` has unit length."""
+        if limit < 1:
+            return []
+        limit = min(limit, MOST)
+        near = {
+            "field": "vector",
+            "query_vector": np.asarray(vector, dtype=np.float32).tolist(),
+            "k": limit,
+            "num_candidates": min(MOST, max(2 * limit, CANDIDATES)),
+            "filter": _filters(terms or {}),
+        }
+        with _answering():
+            found = self._client.search(index=self._alias, knn=near, size=limit, source=False)
+        return _hits(found, lambda score: 2 * score - 1)
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
+        """As they went in, float32 of unit length."""
+        if not ids:
+            return {}
+        wanted = {"bool": {"filter": [{"ids": {"values": list(ids)}}, {"exists": {"field": "vector"}}]}}
+        with _answering():
+            found = self._client.search(index=self._alias, query=wanted, size=len(ids), source={"includes": ["vector"]})
+        rows = {hit["_id"]: np.asarray(hit["_source"]["vector"], dtype=np.float32) for hit in found["hits"]["hits"]}
+        return {id: rows[id] / max(float(np.linalg.norm(rows[id])), 1e-12) for id in ids if id in rows}
+
+    def count(self) -> int:
+        """Documents visible."""
+        with _answering():
+            return int(self._client.count(index=self._alias)["count"])
+
+    def clear(self) -> None:
+        """Forget everything, by swapping in an empty index; `fresh` is False again."""
+        with _answering():
+            self._swap_in(self._create(self._next_name()))
+        self._ceiling.clear()
+
+    def close(self) -> None:
+        """Make what waits visible to the others, and hang up."""
+        try:
+            self.refresh()
+        except Unavailable:
+            log.warning("the search index was gone when it was closed; what waited is seen at the next refresh")
+        self._client.close()
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def _row(self, document: IndexDocument) -> dict[str, Any]:
+        row: dict[str, Any] = {"tokens": " ".join(document.tokens), "terms": list(labels(document.terms))}
+        if document.vector is not None:
+            if np.shape(document.vector) != (self._dimensions,):
+                raise ValueError(f"a vector of shape {np.shape(document.vector)}, expected {(self._dimensions,)}")
+            if not np.isfinite(document.vector).all():
+                raise ValueError("a vector holds a value that is not finite")
+            row["vector"] = np.asarray(document.vector, dtype=np.float32)
+        return row
+
+    def _write(self, steps: list[dict[str, Any]]) -> None:
+        """To the index in use, and to the one that is being filled, if there is one."""
+        for start in range(0, len(steps), 2 * _BULK):
+            chunk = steps[start : start + 2 * _BULK]
+            with _answering():
+                if not self._bulk(self._targets(), chunk) and not self._bulk(self._targets(), chunk):
+                    raise Unavailable("index.unavailable", "The search index is being replaced.", retry_after=2)
+
+    def _targets(self) -> list[str]:
+        known = self._client.indices.get_alias(index=f"{self._alias}-*", name=f"{self._alias}*").body
+        names = {name for found in known.values() for name in found["aliases"]}
+        if self._alias not in names:
+            self._ensure()
+        return [self._alias, *({self._filled} & names)]
+
+    def _bulk(self, targets: Sequence[str], steps: list[dict[str, Any]]) -> bool:
+        """False when a target was swapped away meanwhile: then the whole is sent again to what is there now."""
+        for target in targets:
+            answer = self._client.bulk(index=target, operations=steps, require_alias=True)
+            if answer["errors"]:
+                problems = [item["error"] for entry in answer["items"] for item in entry.values() if "error" in item]
+                if all(problem["type"] == "index_not_found_exception" for problem in problems):
+                    return False
+                raise _refused(problems)
+        return True
+
+    # -- the index behind the alias ---------------------------------------------------------------------------------
+
+    def _current(self) -> tuple[str, dict[str, Any]] | None:
+        """The index in use and what it says of itself."""
+        try:
+            found = self._client.indices.get_mapping(index=self._alias).body
+        except NotFoundError:
+            return None
+        name, mapping = next(iter(found.items()))
+        return name, mapping["mappings"].get("_meta", {})
+
+    def _ensure(self) -> None:
+        """There is an index in use, made for this encoder; an empty one that is not fresh if there was none."""
+        with _answering():
+            found = self._current()
+            if found is None or {**found[1], "fresh": True} != {**self._stamp, "fresh": True}:
+                # The name follows from the stamp: of two processes that start at once, both make the same.
+                self._swap_in(self._create(self._first_name()))
+
+    def _first_name(self) -> str:
+        digest = blake2b(repr(sorted(self._stamp.items())).encode(), digest_size=5).hexdigest()
+        return f"{self._alias}-{digest}-1"
+
+    def _next_name(self) -> str:
+        found = self._current()
+        if found is None:
+            return self._first_name()
+        stem, _, generation = found[0].rpartition("-")
+        return f"{stem}-{int(generation) + 1}"
+
+    def _create(self, name: str) -> str:
+        """Make an empty index unless it is there."""
+        try:
+            self._client.indices.create(index=name, settings=SETTINGS, mappings=_mapping(self._stamp))
+        except BadRequestError as problem:
+            if problem.error != "resource_already_exists_exception":
+                raise
+        return name
+
+    def _swap_in(self, name: str) -> None:
+        """From here on the alias names `name`; what it named before is deleted, in one step of the cluster."""
+        found = self._client.indices.get(index=f"{self._alias}-*").body
+        others = [other for other, said in found.items() if other != name and self._ours(said)]
+        steps: list[dict[str, Any]] = [{"add": {"index": name, "alias": self._alias}}]
+        if self._filled in found.get(name, {}).get("aliases", {}):
+            steps.append({"remove": {"index": name, "alias": self._filled}})
+        self._client.indices.update_aliases(actions=steps + [{"remove_index": {"index": other}} for other in others])
+
+    def _ours(self, said: Mapping[str, Any]) -> bool:
+        """An index that this alias or a filling for it named; somebody else's with a longer name stays."""
+        return bool({self._alias, self._filled} & set(said["aliases"]))
+
+    def _say(self, index: str, **more: Any) -> None:
+        self._client.indices.put_mapping(index=index, meta={**self._stamp, **more})
+
+
+SETTINGS = {
+    "number_of_shards": 1,  # BM25 counts documents per shard; one shard is what makes scores the same everywhere
+    "auto_expand_replicas": "0-1",
+    "refresh_interval": -1,  # `refresh` says when
+    "mapping.exclude_source_vectors": False,
+}
+
+
+def _mapping(stamp: Mapping[str, Any]) -> dict[str, Any]:
+    vector = {
+        "type": "dense_vector",
+        "dims": stamp["dimensions"],
+        "index": True,
+        "similarity": "cosine",
+        "index_options": {"type": "hnsw", "m": 16, "ef_construction": 128},
+    }
+    return {
+        "dynamic": "strict",
+        "_meta": {**stamp, "fresh": False},
+        "properties": {
+            "tokens": {"type": "text", "analyzer": "whitespace", "index_options": "freqs"},
+            "terms": {"type": "keyword"},
+            "vector": vector,
+        },
+    }
+
+
+def _bm25(tokens: Sequence[str], terms: Terms) -> dict[str, Any]:
+    words = {"match": {"tokens": {"query": " ".join(tokens), "operator": "or"}}}
+    return {"bool": {"must": [words], "filter": _filters(terms)}}
+
+
+def _filters(terms: Terms) -> list[dict[str, Any]]:
+    return [{"terms": {"terms": list(labels({name: values}))}} for name, values in terms.items()]
+
+
+def _hits(answer: Any, scale: Callable[[float], float]) -> list[Hit]:
+    found = [Hit(hit["_id"], scale(hit["_score"])) for hit in answer["hits"]["hits"]]
+    return sorted(found, key=lambda hit: (-hit.score, hit.id))
+
+
+def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "error" in answer:
+        raise _refused([answer["error"]])
+    return answer
+
+
+def _refused(problems: Sequence[Mapping[str, Any]]) -> Exception:
+    """What the server could not do now is `Unavailable`; what it will never do is a fault of ours."""
+    said = f"{problems[0].get('type')}: {problems[0].get('reason')}"
+    if any("rejected" in problem.get("type", "") or "unavailable" in problem.get("type", "") for problem in problems):
+        return Unavailable("index.unavailable", "The search index is overloaded.", retry_after=2)
+    return RuntimeError(f"Elasticsearch refused a step: {said}")
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (TransportError, NotFoundError) as error:
+        raise _gone() from error
+    except ApiError as error:
+        if error.status_code in (429, 502, 503, 504):
+            raise _gone() from error
+        raise
+
+
+def _gone() -> Unavailable:
+    return Unavailable("index.unavailable", "The search index does not answer.", retry_after=5)
+
+
+def _client(url: str) -> tuple[Elasticsearch, str]:
+    """The client and the alias; nothing of the URL is repeated in an error, it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        alias = parts.path.strip("/") or "offshelf"
+        if not parts.hostname or parts.query or parts.fragment:
+            raise ValueError
+        port = parts.port or (443 if parts.scheme == "https" else 9200)
+    except ValueError:
+        raise SettingError(f"OFFSHELF_INDEX_URL cannot be used; it takes {ACCEPTED}.") from None
+    if not (alias.isascii() and alias.replace("-", "").replace("_", "").isalnum() and alias == alias.lower()):
+        raise SettingError("OFFSHELF_INDEX_URL: the alias after the host takes small letters, digits, - and _.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    login = (parts.username, parts.password or "") if parts.username else None
+    client = Elasticsearch(
+        f"{parts.scheme}://{host}:{port}",
+        basic_auth=login,
+        request_timeout=5,
+        max_retries=1,
+        retry_on_timeout=False,
+        serializers={"application/vnd.elasticsearch+json": OrjsonSerializer()},
+    )
+    return client, alias
+
+
+def _check(client: Elasticsearch) -> None:
+    """There is an Elasticsearch of our major version that lets us in. Raises SettingError with the cure."""
+    try:
+        version = str(client.info()["version"]["number"])
+    except (AuthenticationException, AuthorizationException):
+        raise SettingError(
+            "OFFSHELF_INDEX_URL: Elasticsearch refuses this user or password; name a user that may make and fill indices."
+        ) from None
+    except UnsupportedProductError:
+        raise SettingError("OFFSHELF_INDEX_URL: what answers there is not Elasticsearch.") from None
+    except ApiError as error:
+        raise SettingError(
+            f"OFFSHELF_INDEX_URL: Elasticsearch {MAJOR} is needed; this server answers {error.status_code}."
+        ) from None
+    except TransportError as error:
+        raise SettingError(f"OFFSHELF_INDEX_URL: no Elasticsearch answers there ({type(error).__name__}).") from None
+    if version.partition(".")[0] != str(MAJOR):
+        raise SettingError(
+            f"OFFSHELF_INDEX_URL: this is Elasticsearch {version}; Offshelf speaks with version {MAJOR}."
+        )

@@ -7,6 +7,7 @@ passes the same contract suite (`tests/contract/`).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -109,16 +110,31 @@ class Hit:
     score: float
 
 
+class Filling(Protocol):
+    """The copy of an index that is being filled; nobody searches it yet."""
+
+    def put(self, documents: Sequence[IndexDocument]) -> None:
+        """Insert or replace by id, in this copy only."""
+        ...
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove by id, in this copy only."""
+        ...
+
+
 class SearchIndex(Protocol):
     """A rebuildable copy of what SQL holds: words by BM25, meaning by nearest vectors."""
 
     @property
     def fresh(self) -> bool:
-        """False while this copy has to be filled from SQL: it is new, or was lost, or its filling did not end."""
+        """False while there is no whole copy: it is new, or was lost, or its filling did not end."""
         ...
 
-    def mark_fresh(self) -> None:
-        """Say, at the end of a filling, that the copy is whole; remembered at the next open. `clear` takes it back."""
+    def filling(self) -> AbstractContextManager[Filling]:
+        """A new, empty copy beside the one in use. What is put or deleted meanwhile reaches both; when the block ends
+        it takes the place of the one in use, whole and `fresh`, and when the block raises it is dropped. Conflict
+        (`index.filling`) while another filling is under way, in whatever process.
+        """
         ...
 
     def put(self, documents: Sequence[IndexDocument]) -> None:
@@ -153,10 +169,6 @@ class SearchIndex(Protocol):
 
     def count(self) -> int:
         """How many documents are visible."""
-        ...
-
-    def clear(self) -> None:
-        """Forget everything."""
         ...
 
     def close(self) -> None: ...

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kernel import cursors
 from kernel.actor import Actor
-from kernel.errors import Unavailable
-from kernel.ports import Encoder, IndexDocument, SearchIndex, Vectors
+from kernel.db import in_chunks
+from kernel.errors import Conflict, Unavailable
+from kernel.ports import Encoder, Filling, IndexDocument, SearchIndex, Vectors
 from search.cards import Cards
 from search.documents import document, meaning
 from search.fusion import Ranked
@@ -40,7 +40,6 @@ class SearchService:
         self.sources = sources
         self.cards = cards
         self._off_loop = off_loop
-        self._filling = threading.Lock()
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -95,34 +94,43 @@ class SearchService:
 
     def index_things(self, kind: str, ids: Sequence[str]) -> None:
         """Make the index say of these things what SQL says now: put, replace or remove. A job; idempotent."""
-        texts = self.sources[kind].texts(ids)
-        self.index.delete([thing for thing in ids if thing not in texts])
-        self.index.put(self._documents(kind, list(texts.values())))
+        self._copy(self.index, kind, ids)
         self.index.refresh()
 
     def rebuild(self, progress: Callable[[str, int], None] = lambda kind, done: None) -> int:
-        """Fill the index anew from SQL; how many documents it holds."""
-        self.index.clear()
-        for kind, source in self.sources.items():
-            done = 0
-            for ids in source.all_ids():
-                for start in range(0, len(ids), BATCH):
-                    texts = source.texts(ids[start : start + BATCH])
-                    self.index.put(self._documents(kind, list(texts.values())))
-                    done += len(texts)
-                    progress(kind, done)
-        self.index.mark_fresh()
+        """Fill a new copy from SQL while the one in use goes on, then swap; how many documents it holds.
+
+        Raises Conflict (`index.filling`) while another filling is under way.
+        """
+        with self.index.filling() as copy:
+            for kind, source in self.sources.items():
+                done = 0
+                for ids in source.all_ids():
+                    for batch in in_chunks(ids, BATCH):
+                        done += self._copy(copy, kind, batch)
+                        progress(kind, done)
         return self.index.count()
 
     def fill_if_lost(self) -> None:
         """Fill the index when it was lost, half written, or made by another encoder; never twice at a time."""
-        if self.index.fresh or not self._filling.acquire(blocking=False):
+        if self.index.fresh:
             return
         try:
             log.info("the search index is not whole; filling it from SQL")
             log.info("the search index holds %s documents", self.rebuild())
-        finally:
-            self._filling.release()
+        except Conflict:
+            log.info("somebody else fills it")
+
+    def _copy(self, into: Filling, kind: str, ids: Sequence[str]) -> int:
+        """Write down what SQL says, and look again: of two writers at once, the one that read later has the last word."""
+        source = self.sources[kind]
+        written: dict[str, Text] | None = None
+        while (texts := source.texts(ids)) != written:
+            known = written or {}
+            into.delete([thing for thing in ids if thing not in texts])
+            into.put(self._documents(kind, [text for text in texts.values() if known.get(text.id) != text]))
+            written = texts
+        return len(texts)
 
     def _documents(self, kind: str, texts: Sequence[Text]) -> list[IndexDocument]:
         vectors = self._vectors([meaning(text.title, text.texts) for text in texts])

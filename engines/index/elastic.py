@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from engines.index import ACCEPTED
 from engines.index.labels import Terms, labels
-from kernel.errors import SettingError, Unavailable
+from kernel.errors import Conflict, SettingError, Unavailable
 from kernel.ports import Hit, IndexDocument, Vectors
 
 MAJOR = 9
@@ -40,6 +40,7 @@ CANDIDATES = 512
 """HNSW candidates per query at least; Elasticsearch's default (1.5 k) loses several % of the exact top 100."""
 MOST = 10_000
 """Elasticsearch's own limit for candidates and for the depth of an answer."""
+Steps = list[dict[str, Any]]
 _BULK = 500
 _CEILINGS_FOR = 5.0
 """Seconds for which a token's ceiling is remembered: other processes write, too, and it is an estimate anyway."""
@@ -66,25 +67,36 @@ class ElasticIndex:
 
     @property
     def fresh(self) -> bool:
-        """False until `mark_fresh`: this copy was never filled, or was lost, or another encoder filled it."""
+        """False until a filling has ended: this copy was never filled, or was lost, or another encoder filled it."""
         with _answering():
             found = self._current()
             return found is not None and found[1] == {**self._stamp, "fresh": True}
 
-    def mark_fresh(self) -> None:
-        """The copy is whole from here on, for every process."""
-        self.refresh()
+    @contextmanager
+    def filling(self) -> Iterator[ElasticFilling]:
+        """Fill an index of its own, which every process writes to as well, then swap the alias in one step."""
         with _answering():
-            self._say(self._alias, fresh=True)
+            self._ensure()
+            name = self._begin_filling()
+        try:
+            yield ElasticFilling(self, name)
+            with _answering():
+                self._client.indices.refresh(index=name)
+                self._say(name, fresh=True)
+                self._swap_in(name)
+        except BaseException:
+            with suppress(ApiError, TransportError):  # the next filling clears up what this one cannot
+                self._client.indices.delete(index=name, ignore_unavailable=True)
+            raise
+        self._ceiling.clear()
 
     def put(self, documents: Sequence[IndexDocument]) -> None:
         """Insert or replace by id; of two with the same id the later counts. ValueError for a vector of a wrong shape."""
-        rows = {document.id: self._row(document) for document in documents}
-        self._write([step for id, row in rows.items() for step in ({"index": {"_id": id}}, row)])
+        self._write(self._puts(documents))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove by id."""
-        self._write([{"delete": {"_id": id}} for id in ids])
+        self._write(_deletes(ids))
 
     def refresh(self) -> None:
         """Make what was put and deleted visible, in every process."""
@@ -149,12 +161,6 @@ class ElasticIndex:
         with _answering():
             return int(self._client.count(index=self._alias)["count"])
 
-    def clear(self) -> None:
-        """Forget everything, by swapping in an empty index; `fresh` is False again."""
-        with _answering():
-            self._swap_in(self._create(self._next_name()))
-        self._ceiling.clear()
-
     def close(self) -> None:
         """Make what waits visible to the others, and hang up."""
         try:
@@ -164,6 +170,10 @@ class ElasticIndex:
         self._client.close()
 
     # -- writing ----------------------------------------------------------------------------------------------------
+
+    def _puts(self, documents: Sequence[IndexDocument]) -> Steps:
+        rows = {document.id: self._row(document) for document in documents}
+        return [step for id, row in rows.items() for step in ({"index": {"_id": id}}, row)]
 
     def _row(self, document: IndexDocument) -> dict[str, Any]:
         row: dict[str, Any] = {"tokens": " ".join(document.tokens), "terms": list(labels(document.terms))}
@@ -175,13 +185,13 @@ class ElasticIndex:
             row["vector"] = np.asarray(document.vector, dtype=np.float32)
         return row
 
-    def _write(self, steps: list[dict[str, Any]]) -> None:
+    def _write(self, steps: Steps) -> None:
         """To the index in use, and to the one that is being filled, if there is one."""
-        for start in range(0, len(steps), 2 * _BULK):
-            chunk = steps[start : start + 2 * _BULK]
-            with _answering():
+        with _answering():
+            for chunk in _chunks(steps):
+                # Whatever was swapped away meanwhile: the whole is sent again, to what is there now.
                 if not self._bulk(self._targets(), chunk) and not self._bulk(self._targets(), chunk):
-                    raise Unavailable("index.unavailable", "The search index is being replaced.", retry_after=2)
+                    raise _gone()
 
     def _targets(self) -> list[str]:
         known = self._client.indices.get_alias(index=f"{self._alias}-*", name=f"{self._alias}*").body
@@ -190,8 +200,8 @@ class ElasticIndex:
             self._ensure()
         return [self._alias, *({self._filled} & names)]
 
-    def _bulk(self, targets: Sequence[str], steps: list[dict[str, Any]]) -> bool:
-        """False when a target was swapped away meanwhile: then the whole is sent again to what is there now."""
+    def _bulk(self, targets: Sequence[str], steps: Steps) -> bool:
+        """False when a target is not there any more."""
         for target in targets:
             answer = self._client.bulk(index=target, operations=steps, require_alias=True)
             if answer["errors"]:
@@ -216,29 +226,40 @@ class ElasticIndex:
         """There is an index in use, made for this encoder; an empty one that is not fresh if there was none."""
         with _answering():
             found = self._current()
-            if found is None or {**found[1], "fresh": True} != {**self._stamp, "fresh": True}:
-                # The name follows from the stamp: of two processes that start at once, both make the same.
-                self._swap_in(self._create(self._first_name()))
+            if found is None or not self._stamp.items() <= found[1].items():
+                # The name follows from the stamp: two processes that start at once make the same one.
+                self._create(self._first_name())
+                self._swap_in(self._first_name())
 
     def _first_name(self) -> str:
         digest = blake2b(repr(sorted(self._stamp.items())).encode(), digest_size=5).hexdigest()
         return f"{self._alias}-{digest}-1"
 
-    def _next_name(self) -> str:
-        found = self._current()
-        if found is None:
-            return self._first_name()
-        stem, _, generation = found[0].rpartition("-")
-        return f"{stem}-{int(generation) + 1}"
+    def _begin_filling(self) -> str:
+        """Make the next index, under the alias that every process writes to. Whoever makes it is the one who fills."""
+        in_use = self._current()
+        stem, _, generation = (in_use[0] if in_use else self._first_name()).rpartition("-")
+        name = f"{stem}-{int(generation) + 1}"
+        if not self._create(name, self._filled):
+            beat = self._client.indices.get_mapping(index=name).body[name]["mappings"]["_meta"].get("beat", 0)
+            if time.time() - beat < _ABANDONED:
+                raise Conflict("index.filling", "The index is being filled already.")
+            self._client.indices.delete(index=name, ignore_unavailable=True)
+            if not self._create(name, self._filled):
+                raise Conflict("index.filling", "The index is being filled already.")
+        return name
 
-    def _create(self, name: str) -> str:
-        """Make an empty index unless it is there."""
+    def _create(self, name: str, *aliases: str) -> bool:
+        """Make an empty index; False when there is one of this name."""
+        named: dict[str, Any] = {alias: {} for alias in aliases}
+        mapping = _mapping({**self._stamp, "fresh": False, "beat": time.time()}, self._dimensions)
         try:
-            self._client.indices.create(index=name, settings=SETTINGS, mappings=_mapping(self._stamp))
+            self._client.indices.create(index=name, settings=SETTINGS, mappings=mapping, aliases=named)
         except BadRequestError as problem:
             if problem.error != "resource_already_exists_exception":
                 raise
-        return name
+            return False
+        return True
 
     def _swap_in(self, name: str) -> None:
         """From here on the alias names `name`; what it named before is deleted, in one step of the cluster."""
@@ -257,6 +278,30 @@ class ElasticIndex:
         self._client.indices.put_mapping(index=index, meta={**self._stamp, **more})
 
 
+class ElasticFilling:
+    """The index that is being filled; nobody searches it yet."""
+
+    def __init__(self, index: ElasticIndex, name: str) -> None:
+        self._index, self._name, self._beat = index, name, time.monotonic()
+
+    def put(self, documents: Sequence[IndexDocument]) -> None:
+        """Insert or replace by id, in this index only."""
+        self._write(self._index._puts(documents))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove by id, in this index only."""
+        self._write(_deletes(ids))
+
+    def _write(self, steps: Steps) -> None:
+        with _answering():
+            for chunk in _chunks(steps):
+                if not self._index._bulk([self._index._filled], chunk):
+                    raise Conflict("index.filling", "Somebody else took this filling for dead and began anew.")
+            if time.monotonic() - self._beat > _ABANDONED / 6:
+                self._index._say(self._name, fresh=False, beat=time.time())
+                self._beat = time.monotonic()
+
+
 SETTINGS = {
     "number_of_shards": 1,  # BM25 counts documents per shard; one shard is what makes scores the same everywhere
     "auto_expand_replicas": "0-1",
@@ -265,23 +310,33 @@ SETTINGS = {
 }
 
 
-def _mapping(stamp: Mapping[str, Any]) -> dict[str, Any]:
+def _mapping(meta: Mapping[str, Any], dimensions: int) -> dict[str, Any]:
     vector = {
         "type": "dense_vector",
-        "dims": stamp["dimensions"],
+        "dims": dimensions,
         "index": True,
         "similarity": "cosine",
         "index_options": {"type": "hnsw", "m": 16, "ef_construction": 128},
     }
     return {
         "dynamic": "strict",
-        "_meta": {**stamp, "fresh": False},
+        "_meta": dict(meta),
         "properties": {
             "tokens": {"type": "text", "analyzer": "whitespace", "index_options": "freqs"},
             "terms": {"type": "keyword"},
             "vector": vector,
         },
     }
+
+
+def _deletes(ids: Sequence[str]) -> Steps:
+    return [{"delete": {"_id": id}} for id in ids]
+
+
+def _chunks(steps: Steps) -> Iterator[Steps]:
+    """Requests of a few MB; an even number of steps, so that no document is cut from its action."""
+    for start in range(0, len(steps), 2 * _BULK):
+        yield steps[start : start + 2 * _BULK]
 
 
 def _bm25(tokens: Sequence[str], terms: Terms) -> dict[str, Any]:

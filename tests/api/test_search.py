@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kernel.errors import Unavailable
+from kernel.errors import Conflict, Unavailable
 from tests.house import House, problem
 from tests.writing import publish
 
@@ -96,29 +96,60 @@ def test_the_encoder_away_means_words_alone(house: House, monkeypatch: pytest.Mo
     assert [item["id"] for item in page["items"]] == [note]
 
 
-def test_a_lost_index_is_filled_again(house: House) -> None:
+def test_a_lost_index_is_filled_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     note = publish(house, house.as_("author"), title="Washed linen shirt", text="Soft after the third wash.")
-    house.engines.index.clear()
+    with house.engines.index.filling():
+        pass  # whatever it held is gone
     assert found(house, "linen") == []
-    assert house.services.search.rebuild() == 1
+    monkeypatch.setattr(type(house.engines.index), "fresh", property(lambda index: False))
+    house.services.search.fill_if_lost()
     assert found(house, "linen") == [note]
 
 
-def test_a_filling_under_way_is_not_begun_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    note = publish(house, house.as_("author"), title="Washed linen shirt", text="Soft after the third wash.")
-    search, cleared = house.services.search, []
-    monkeypatch.setattr(type(house.engines.index), "fresh", property(lambda index: False))
-    clear, put = house.engines.index.clear, house.engines.index.put
-    monkeypatch.setattr(house.engines.index, "clear", lambda: (cleared.append(1), clear()))
+def test_a_rebuild_loses_nothing_that_is_published_or_hidden_meanwhile(house: House) -> None:
+    author, search = house.as_("author"), house.services.search
+    first, second = (publish(house, author, title=f"Washed linen shirt {n}", text="Soft.") for n in (1, 2))
+    meanwhile = []
 
-    def slowly(documents: Any) -> None:
-        search.fill_if_lost()  # the job of every ten minutes comes while the start is filling
+    def halfway(kind: str, done: int) -> None:
+        if kind == "note" and not meanwhile:
+            search.fill_if_lost()  # the job of every ten minutes comes while this filling goes on
+            house.services.notes.delete(house.services.accounts.actor(author.id), first)
+            meanwhile.append(publish(house, author, title="Washed linen trousers", text="Softer."))
+
+    search.rebuild(halfway)
+    assert set(found(house, "linen")) == {second, *meanwhile}
+    assert house.engines.index.count() == 2
+
+
+def test_a_second_rebuild_is_refused_while_one_goes_on(house: House) -> None:
+    note = publish(house, house.as_("author"), title="Washed linen shirt", text="Soft after the third wash.")
+    search = house.services.search
+
+    def again(kind: str, done: int) -> None:
+        with pytest.raises(Conflict) as refused:
+            search.rebuild()
+        assert refused.value.code == "index.filling"
+
+    assert search.rebuild(again) == 1
+    assert found(house, "linen") == [note]
+
+
+def test_what_changes_while_it_is_indexed_is_read_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    author = house.as_("author")
+    note = publish(house, author, title="Washed linen shirt", text="Soft after the third wash.")
+    index, notes = house.engines.index, house.services.notes
+    put = index.put
+
+    def late(documents: Any) -> None:
+        monkeypatch.setattr(index, "put", put)
+        notes.delete(house.services.accounts.actor(author.id), note)  # the read is old before it is written down
+        house.services.search.index_things("note", [note])
         put(documents)
 
-    monkeypatch.setattr(house.engines.index, "put", slowly)
-    search.fill_if_lost()
-    assert len(cleared) == 1
-    assert found(house, "linen") == [note]
+    monkeypatch.setattr(index, "put", late)
+    house.services.search.index_things("note", [note])
+    assert index.count() == 0
 
 
 def test_suggestions_are_topics_then_titles(house: House) -> None:

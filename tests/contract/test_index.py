@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from engines.index import open_index
 from engines.index.embedded import EmbeddedIndex
-from kernel.errors import SettingError
+from kernel.errors import Conflict, SettingError
 from kernel.ports import IndexDocument, SearchIndex, Vectors
 
 DIMENSIONS = 8
+ROOT = Path(__file__).resolve().parents[2]
 Opener = Callable[[], SearchIndex]
 
 
@@ -29,10 +30,14 @@ def unit(*values: float) -> Vectors:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-@pytest.fixture(params=["embedded", "elasticsearch"])
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+@pytest.fixture(params=["tantivy", "elasticsearch"])
+def url(request: pytest.FixtureRequest) -> str:
+    return "embedded://" if request.param == "tantivy" else str(request.getfixturevalue("elasticsearch_url"))
+
+
+@pytest.fixture
+def opener(url: str, tmp_path: Path) -> Iterator[Opener]:
     opened: list[SearchIndex] = []
-    url = "embedded://" if request.param == "embedded" else request.getfixturevalue("elasticsearch_url")
 
     def again() -> SearchIndex:
         while opened:
@@ -60,6 +65,12 @@ def fill(index: SearchIndex) -> None:
         ]
     )
     index.refresh()
+
+
+def forget(index: SearchIndex) -> None:
+    """A filling that finds nothing in SQL."""
+    with index.filling():
+        pass
 
 
 def ids(hits: list) -> list[str]:
@@ -186,14 +197,56 @@ def test_vectors_come_back_as_they_went_in(index: SearchIndex) -> None:
     assert np.linalg.norm(found["b"]) == pytest.approx(1, abs=1e-6)
 
 
-def test_clear_forgets_everything(index: SearchIndex) -> None:
+def test_a_filling_takes_the_place_of_what_was_there(index: SearchIndex) -> None:
     fill(index)
-    index.clear()
+    with index.filling() as copy:
+        copy.put([IndexDocument("e", "note", ["filled"], unit(0, 0, 1), {"kind": "note"})])
+        assert index.lexical(["filled"], 5) == []
+        assert ids(index.lexical(["hat"], 5)) == ["b"]
+    assert index.fresh
+    assert index.count() == 1
+    assert ids(index.lexical(["filled", "hat"], 5)) == ["e"]
+    assert ids(index.nearest(unit(1), 5, {"kind": "note"})) == ["e"]
+    forget(index)
     assert index.count() == 0
-    assert index.lexical(["red"], 5) == []
     assert index.nearest(unit(1), 5) == []
     fill(index)
     assert ids(index.nearest(unit(1), 1)) == ["a"]
+
+
+def test_what_changes_during_a_filling_is_in_both_copies(index: SearchIndex) -> None:
+    fill(index)
+    with index.filling() as copy:
+        copy.put([IndexDocument(id, "note", ["old"], unit(1)) for id in ("a", "b", "x")])
+        index.put([IndexDocument("a", "note", ["new"], unit(0, 1)), IndexDocument("f", "note", ["new"])])
+        index.delete(["b"])
+        copy.delete(["x"])
+        index.refresh()
+        assert ids(index.lexical(["new"], 5)) == ["a", "f"]
+        assert ids(index.lexical(["hat"], 5)) == []
+    assert ids(index.lexical(["new"], 5)) == ["a", "f"]
+    assert index.lexical(["old"], 5) == []
+    assert ids(index.nearest(unit(0, 1), 5)) == ["a"]
+
+
+def test_a_filling_that_fails_changes_nothing_and_another_may_begin(index: SearchIndex) -> None:
+    fill(index)
+    filling = index.filling()
+    filling.__enter__().put([IndexDocument("e", "note", ["filled"])])
+    assert not filling.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    assert not index.fresh
+    assert index.count() == 4
+    forget(index)
+    assert index.fresh
+
+
+def test_there_is_one_filling_at_a_time(index: SearchIndex) -> None:
+    with index.filling() as copy:
+        copy.put([IndexDocument("e", "note", ["filled"])])
+        with pytest.raises(Conflict) as refused, index.filling():
+            pass
+        assert refused.value.code == "index.filling"
+    assert index.count() == 1
 
 
 def test_a_vector_of_a_wrong_shape_is_refused_and_changes_nothing(index: SearchIndex) -> None:
@@ -220,8 +273,8 @@ def test_odd_ids_tokens_and_terms_survive(index: SearchIndex) -> None:
 
 def test_reopened_index_is_as_it_was(opener: Opener) -> None:
     index = opener()
+    forget(index)
     fill(index)
-    index.mark_fresh()
     index.put([IndexDocument("b", "note", ["later"], unit(0, 0, 0, 1), {"kind": "note"})])
     index.delete(["a"])
     again = opener()
@@ -232,22 +285,39 @@ def test_reopened_index_is_as_it_was(opener: Opener) -> None:
     assert set(again.vectors(["a", "b", "c", "d"])) == {"b", "c"}
 
 
-def test_a_rebuild_that_was_not_finished_is_begun_anew(opener: Opener) -> None:
+DIED_FILLING = """
+import os, signal, sys
+from pathlib import Path
+from engines.index import open_index
+from kernel.ports import IndexDocument
+
+index = open_index(sys.argv[1], Path(sys.argv[2]), 8, name="contract")
+with index.filling() as copy:
+    copy.put([IndexDocument("a", "note", ["whole"])])
+with index.filling() as copy:
+    copy.put([IndexDocument("b", "note", ["half"])])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_filling_that_died_leaves_the_index_as_it_was(
+    url: str, opener: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run([sys.executable, "-c", DIED_FILLING, url, str(tmp_path / "index")], cwd=ROOT, timeout=60)
     index = opener()
-    assert not index.fresh
-    fill(index)
-    index.mark_fresh()
-    assert opener().fresh
-    index = opener()
-    index.clear()
-    fill(index)
-    assert not opener().fresh
+    assert index.fresh
+    assert ids(index.lexical(["whole", "half"], 5)) == ["a"]
+    monkeypatch.setattr("engines.index.elastic._ABANDONED", 0.0)  # the two minutes after which nobody believes in it
+    forget(index)
+    assert index.count() == 0
 
 
 def _broken(folder: Path, how: str) -> None:
     if how == "marker":
         (folder / "index.json").write_text("{")
-    elif how == "rows":
+        return
+    (folder,) = (path for path in folder.iterdir() if path.is_dir())
+    if how == "rows":
         (row_file,) = (folder / "vectors").glob("rows-*")
         row_file.write_bytes(row_file.read_bytes()[: 2 * DIMENSIONS + 3])
     elif how == "vectors":
@@ -266,15 +336,15 @@ def _broken(folder: Path, how: str) -> None:
 @pytest.mark.parametrize("how", ["marker", "rows", "vectors", "meta", "segment", "words"])
 def test_a_damaged_folder_is_noticed_at_open(how: str, tmp_path: Path) -> None:
     index = EmbeddedIndex(tmp_path, DIMENSIONS)
+    forget(index)
     fill(index)
-    index.mark_fresh()
     index.close()
     _broken(tmp_path, how)
     again = EmbeddedIndex(tmp_path, DIMENSIONS)
     assert not again.fresh
     assert again.count() == 0
+    forget(again)
     fill(again)
-    again.mark_fresh()
     again.close()
     once_more = EmbeddedIndex(tmp_path, DIMENSIONS)
     assert once_more.fresh
@@ -284,12 +354,12 @@ def test_a_damaged_folder_is_noticed_at_open(how: str, tmp_path: Path) -> None:
 
 def test_another_encoder_or_size_of_vectors_begins_anew(tmp_path: Path) -> None:
     index = EmbeddedIndex(tmp_path, DIMENSIONS, name="one")
+    forget(index)
     fill(index)
-    index.mark_fresh()
     index.close()
     other = EmbeddedIndex(tmp_path, DIMENSIONS, name="two")
     assert not other.fresh
-    other.mark_fresh()
+    forget(other)
     other.close()
     wider = EmbeddedIndex(tmp_path, DIMENSIONS * 2, name="two")
     assert not wider.fresh
@@ -312,13 +382,13 @@ def test_an_unknown_scheme_names_the_setting(tmp_path: Path) -> None:
 
 def test_dead_rows_are_dropped_at_open(tmp_path: Path) -> None:
     index = EmbeddedIndex(tmp_path, DIMENSIONS)
-    index.mark_fresh()
+    forget(index)
     for turn in range(13):
         index.put([IndexDocument(str(n), "note", ["x"], unit(n + 1, turn)) for n in range(100)])
         index.refresh()
     index.close()
     again = EmbeddedIndex(tmp_path, DIMENSIONS)
-    assert again._vectors.count == 100
+    assert again._live.rows.count == 100
     assert again.vectors(["42"])["42"] == pytest.approx(unit(43, 12), abs=2e-3)
     again.close()
 
@@ -330,14 +400,14 @@ def test_the_graph_agrees_with_exact_search_under_filters_deletes_and_updates(tm
     exact = EmbeddedIndex(tmp_path / "exact", 32)
     graph = EmbeddedIndex(tmp_path / "graph", 32, exact_below=500)
     for index in (exact, graph):
-        index.put([IndexDocument(str(n), "n", ["x"], rows[n], {"half": str(n % 2)}) for n in range(2500)])
-        index.mark_fresh()
+        with index.filling() as copy:
+            copy.put([IndexDocument(str(n), "n", ["x"], rows[n], {"half": str(n % 2)}) for n in range(2500)])
         index.put([IndexDocument(str(n), "n", ["x"], rows[n], {"half": str(n % 2)}) for n in range(2000, 3000)])
         index.delete([str(n) for n in range(0, 400)])
         index.refresh()
     graph.close()
     graph = EmbeddedIndex(tmp_path / "graph", 32, exact_below=500)
-    assert graph._vectors._grown > 0
+    assert graph._live.rows._grown > 0
     for terms in (None, {"half": "1"}):
         found = [
             len(set(ids(exact.nearest(q, 100, terms))) & set(ids(graph.nearest(q, 100, terms)))) / 100
@@ -391,7 +461,8 @@ from engines.index.embedded import EmbeddedIndex
 from kernel.ports import IndexDocument
 
 index = EmbeddedIndex(Path(sys.argv[1]), 8)
-index.mark_fresh()
+with index.filling():
+    pass
 for turn in range(10):
     index.put([IndexDocument(str(turn), "n", ["x"], np.eye(8, dtype=np.float32)[turn % 8])])
     if turn < 7:
@@ -424,7 +495,7 @@ def test_any_sequence_of_changes_ends_as_a_dict_would(
 ) -> None:
     folder = tmp_path_factory.mktemp("index")
     index = EmbeddedIndex(folder, DIMENSIONS)
-    index.mark_fresh()
+    forget(index)
     expected: dict[str, tuple[int, bool]] = {}
     for what, name, word in steps:
         if what in ("put", "bare"):

@@ -160,8 +160,13 @@ def open_kv(url: str, folder: Path, prefix: str = "offshelf:") -> RedisKeyValue:
     if scheme == "embedded":
         return _open_embedded(folder, prefix)
     if scheme in ("redis", "rediss"):
-        return RedisKeyValue(redis.Redis.from_pool(_remote_pool(url)), prefix)
+        return RedisKeyValue(open_client(url), prefix)
     raise SettingError(f"OFFSHELF_KV_URL cannot be used; it takes {ACCEPTED}.")
+
+
+def open_client(url: str) -> redis.Redis:
+    """A client for `redis://` or `rediss://`, which has connected to nothing yet. Raises `SettingError`."""
+    return redis.Redis.from_pool(_remote_pool(url))
 
 
 @contextmanager

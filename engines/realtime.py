@@ -1,4 +1,4 @@
-"""The bus inside one process: what is published reaches the subscribers of the same process, in order."""
+"""The bus: inside one process, or through Redis between the processes that share it (`OFFSHELF_KV_URL` says which)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import threading
 from collections import deque
 from typing import Any
 
-from kernel.ports import Subscriber
+import orjson
+import redis
+from redis.exceptions import RedisError
+
+from engines.kv import open_client
+from kernel.ports import Realtime, Subscriber
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +32,8 @@ class InProcessRealtime:
         self._turn = threading.Lock()
         self._delivering = False
         self._closed = False
+
+    degraded = False
 
     def publish(self, topic: str, event: str, data: dict[str, Any]) -> None:
         with self._turn:
@@ -70,3 +77,72 @@ class InProcessRealtime:
             subscriber(topic, event, data)
         except Exception:
             log.exception("a subscriber failed on %s %s", topic, event)
+
+
+class RedisRealtime:
+    """One channel that every process publishes to and, once somebody subscribes, listens to.
+
+    While Redis is away, this process goes on hearing itself and says that it is `degraded`; it listens again as soon as
+    Redis is back. What others published meanwhile is lost here: the rooms' log makes up for it, nothing for chat.
+    """
+
+    def __init__(self, client: redis.Redis, channel: str = "offshelf:bus") -> None:
+        self._client: Any = client
+        self._channel = channel
+        self._here = InProcessRealtime()
+        self._closing = threading.Event()
+        self._heard = threading.Event()
+        self._listener: threading.Thread | None = None
+
+    @property
+    def degraded(self) -> bool:
+        """Whether other processes are out of reach."""
+        return self._listener is not None and not self._heard.is_set()
+
+    def publish(self, topic: str, event: str, data: dict[str, Any]) -> None:
+        try:
+            self._client.publish(self._channel, orjson.dumps((topic, event, data)))
+        except RedisError as error:
+            log.warning("the bus does not answer (%s); %s reaches this process alone", type(error).__name__, event)
+            self._here.publish(topic, event, data)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        self._here.subscribe(subscriber)
+        if self._listener is None:
+            self._listener = threading.Thread(target=self._listen, name="bus", daemon=True)
+            self._listener.start()
+            self._heard.wait(5)  # from here on nothing is missed
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._listener is not None:
+            self._listener.join(5)
+        self._here.close()
+        self._client.close()
+        self._client.connection_pool.disconnect()
+
+    def _listen(self) -> None:
+        while not self._closing.is_set():
+            try:
+                with self._client.pubsub() as pubsub:
+                    pubsub.subscribe(self._channel)
+                    while not self._closing.is_set():
+                        self._take(pubsub.get_message(timeout=0.5))
+            except RedisError as error:
+                if self._heard.is_set():
+                    log.warning("the bus does not answer (%s); trying again", type(error).__name__)
+                self._heard.clear()
+                self._closing.wait(0.25)
+
+    def _take(self, message: dict[str, Any] | None) -> None:
+        if message is None:
+            return
+        if message["type"] == "subscribe":
+            self._heard.set()
+        elif message["type"] == "message":
+            self._here.publish(*orjson.loads(message["data"]))
+
+
+def open_realtime(kv_url: str, channel: str = "offshelf:bus") -> Realtime:
+    """The bus that goes with a key-value store: a private one serves one process, so does its bus."""
+    return InProcessRealtime() if kv_url.startswith("embedded://") else RedisRealtime(open_client(kv_url), channel)

@@ -35,7 +35,13 @@ class Settings(BaseModel):
     kv_url: Annotated[
         str, Field(pattern=r"^(embedded|redis|rediss)://", description="embedded:// or redis://HOST:PORT/DB")
     ] = "embedded://"
-    index_url: Annotated[str, Field(pattern=r"^embedded://", description="embedded://")] = "embedded://"
+    index_url: Annotated[
+        str,
+        Field(
+            pattern=r"^(embedded|https?)://",
+            description="embedded:// or https://USER:PASSWORD@HOST:PORT/ALIAS of an Elasticsearch 9",
+        ),
+    ] = "embedded://"
     encoder: Annotated[
         str, Field(description="multilingual-e5-small, hash, or a sentence-transformers model by name or path")
     ] = "multilingual-e5-small"
@@ -141,5 +147,5 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         accepts = Settings.model_fields[name].description
-        shown = "" if name in ("secret", "database_url", "kv_url") else f" is {values[name]!r}, which"
+        shown = "" if name in ("secret", "database_url", "kv_url", "index_url") else f" is {values[name]!r}, which"
         raise SettingError(f"{PREFIX}{name.upper()}{shown} cannot be used; it takes {accepts}.") from None

@@ -203,6 +203,11 @@ Subscriber = Callable[[str, str, dict[str, Any]], None]
 class Realtime(Protocol):
     """The bus between the process where something happens and the processes that hold the sockets."""
 
+    @property
+    def degraded(self) -> bool:
+        """True while other processes are out of reach: what happens there is heard late, from the log, or not at all."""
+        ...
+
     def publish(self, topic: str, event: str, data: dict[str, Any]) -> None:
         """Tell every subscriber in every process; best effort, in order per topic and publishing process."""
         ...

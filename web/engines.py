@@ -14,7 +14,7 @@ from engines.kv import open_kv
 from engines.media import FfmpegMedia
 from engines.offloop import off_loop
 from engines.payments import FakePayments
-from engines.realtime import InProcessRealtime
+from engines.realtime import open_realtime
 from engines.sql import AnyDatabase, open_database
 from kernel.clock import SystemClock
 from kernel.config import Settings
@@ -59,7 +59,7 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
         payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),
         streams=FfmpegMedia(settings.data / "live", clock),
         ingest=UdpPorts(settings.ingest_host, settings.ingest_range, settings.ingest_name),
-        realtime=InProcessRealtime(),
+        realtime=open_realtime(settings.kv_url),
         encoder=encoder,
         index=open_index(
             settings.index_url, settings.data / "index", encoder.dimensions, off_loop, encoder.fingerprint

@@ -1,0 +1,154 @@
+"""`make bench-index`: both index engines fill and answer the same, taking turns in one run; how alike their answers are.
+
+Documents and vectors are made up (relevance is not measured here): words drawn by Zipf's law, vectors around 200 centres.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from bench.record import write
+from engines.index import open_index
+from kernel.ports import Hit, IndexDocument, SearchIndex, Vectors
+from search.ranking import recall
+
+ROUNDS = 3
+DIMENSIONS = 384
+QUERIES = 200
+CALLERS = 8
+DEPTH = 100
+SIZES = {"small": 5_000, "full": 100_000}
+URL = "OFFSHELF_TEST_ELASTICSEARCH_URL"
+
+
+def main() -> int:
+    """Run, print, record; 1 when a target is missed, 2 without an Elasticsearch."""
+    server = os.environ.get(URL)
+    if not server:
+        print(f"{URL} names no Elasticsearch; set it to one (http://HOST:PORT).", file=sys.stderr)
+        return 2
+    size = SIZES[os.environ.get("SIZE", "small")]
+    documents, queries = _made_up(size)
+    runs: dict[str, list[dict[str, float]]] = {"embedded": [], "elasticsearch": []}
+    with tempfile.TemporaryDirectory() as folder, _both(Path(folder), server) as engines:
+        for _ in range(ROUNDS):
+            for name, index in engines.items():
+                runs[name].append({"fill_per_second": _fill(index, documents), **_ask(index, queries)})
+        alike = _overlap(engines, queries)
+        counts = {name: index.count() for name, index in engines.items()}
+    figures = _figures(runs) | {"documents": float(size), "top10_overlap": alike}
+    targets = {
+        "embedded_fill_per_second": (">=", 1000.0),
+        "elasticsearch_fill_per_second": (">=", 1000.0),
+        "embedded_to_elasticsearch_queries": (">=", 3.0),
+        "top10_overlap": (">=", 0.9),
+    }
+    held = write("index", ROUNDS, figures, targets, ["tantivy", "usearch", "elasticsearch"])
+    print(json.dumps(figures, indent=2))
+    if set(counts.values()) != {size}:
+        print(f"documents are missing: {counts}", file=sys.stderr)
+        return 1
+    print("targets held" if held else f"targets missed: {targets}")
+    return 0 if held else 1
+
+
+@contextmanager
+def _both(folder: Path, server: str) -> Iterator[dict[str, SearchIndex]]:
+    alias = f"bench-{os.getpid()}"
+    engines = {
+        "embedded": open_index("embedded://", folder, DIMENSIONS, name="bench"),
+        "elasticsearch": open_index(f"{server.rstrip('/')}/{alias}", folder, DIMENSIONS, name="bench"),
+    }
+    try:
+        yield engines
+    finally:
+        for index in engines.values():
+            with index.filling():
+                pass  # leaves nothing large behind
+            index.close()
+
+
+def _made_up(size: int) -> tuple[list[IndexDocument], list[tuple[list[str], Vectors]]]:
+    rng = np.random.default_rng(20261122)
+    centres = rng.standard_normal((200, DIMENSIONS), dtype=np.float32)
+
+    def vectors(count: int) -> Vectors:
+        found = centres[rng.integers(0, 200, count)] + rng.standard_normal((count, DIMENSIONS), dtype=np.float32)
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    def words(count: int) -> list[str]:
+        return [f"w{number % 20_000}" for number in rng.zipf(1.3, count)]
+
+    rows = vectors(size)
+    kinds = ("note", "product", "room")
+    documents = [IndexDocument(f"d{n}", kinds[n % 3], words(60), rows[n], {"kind": kinds[n % 3]}) for n in range(size)]
+    return documents, [(words(4), vector) for vector in vectors(QUERIES)]
+
+
+def _fill(index: SearchIndex, documents: Sequence[IndexDocument]) -> float:
+    began = time.perf_counter()
+    with index.filling() as copy:
+        for start in range(0, len(documents), 250):
+            copy.put(documents[start : start + 250])
+    return len(documents) / (time.perf_counter() - began)
+
+
+def _ask(index: SearchIndex, queries: Sequence[tuple[list[str], Vectors]]) -> dict[str, float]:
+    """Hybrid recall as a search does it, the encoding left out: one caller for the latency, eight for the throughput."""
+
+    def one(query: tuple[list[str], Vectors]) -> float:
+        began = time.perf_counter()
+        recall(index, query[0], query[1], DEPTH)
+        return time.perf_counter() - began
+
+    alone = [one(query) for query in queries]
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CALLERS) as callers:
+        list(callers.map(one, queries))
+    per_second = len(queries) / (time.perf_counter() - began)
+    return {"query_p50_ms": 1000 * statistics.median(alone), "queries_per_second": per_second}
+
+
+def _overlap(engines: dict[str, SearchIndex], queries: Sequence[tuple[list[str], Vectors]]) -> float:
+    def share(ask: Callable[[SearchIndex], list[Hit]]) -> float:
+        first, second = ({hit.id for hit in ask(index)} for index in engines.values())
+        return len(first & second) / max(1, len(first | second))
+
+    sides = [
+        ask
+        for tokens, vector in queries
+        for ask in (
+            lambda index, tokens=tokens: index.lexical(tokens, 10, {"kind": "note"}),
+            lambda index, vector=vector: index.nearest(vector, 10, {"kind": "note"}),
+        )
+    ]
+    return round(statistics.fmean(share(ask) for ask in sides), 4)
+
+
+def _figures(runs: dict[str, list[dict[str, float]]]) -> dict[str, float]:
+    figures = {
+        f"{name}_{figure}": round(statistics.median(run[figure] for run in answers), 2)
+        for name, answers in runs.items()
+        for figure in answers[0]
+    }
+    pairs = zip(runs["embedded"], runs["elasticsearch"], strict=True)
+    ratios = [mine["queries_per_second"] / theirs["queries_per_second"] for mine, theirs in pairs]
+    figures["embedded_to_elasticsearch_queries"] = round(statistics.median(ratios), 2)
+    figures["embedded_to_elasticsearch_queries_min"] = round(min(ratios), 2)
+    figures["embedded_to_elasticsearch_queries_max"] = round(max(ratios), 2)
+    return figures
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
-.PHONY: demo test setup setup-test lint bench-http clean
+.PHONY: demo test setup setup-test lint bench-http bench-index clean
 
 demo: setup
 	@$(BIN)/offshelf demo --port $(PORT) $(if $(RESET),--reset,)
@@ -30,6 +30,10 @@ lint: $(VENV)/.tests
 
 bench-http: setup-test
 	@$(BIN)/python -m bench.http
+
+# Needs an Elasticsearch in OFFSHELF_TEST_ELASTICSEARCH_URL.
+bench-index: setup-test
+	@$(BIN)/python -m bench.index
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Offshelf needs Python 3.11 or newer; name one: make PYTHON=python3.11")'

@@ -54,6 +54,7 @@ class ElasticIndex:
     def __init__(self, url: str, dimensions: int, name: str = "") -> None:
         """Raises SettingError when there is no Elasticsearch 9 at `url`, or it does not let us in."""
         self._client, self._alias = _client(url)
+        self._slow = self._client.options(request_timeout=30)  # what changes the cluster's state takes its time
         self._dimensions = dimensions
         self._stamp = {"format": FORMAT, "dimensions": dimensions, "name": name}
         self._ceiling: dict[str, tuple[float, float]] = {}
@@ -81,12 +82,12 @@ class ElasticIndex:
         try:
             yield ElasticFilling(self, name)
             with _answering():
-                self._client.indices.refresh(index=name)
+                self._slow.indices.refresh(index=name)
                 self._say(name, fresh=True)
                 self._swap_in(name)
         except BaseException:
             with suppress(ApiError, TransportError):  # the next filling clears up what this one cannot
-                self._client.indices.delete(index=name, ignore_unavailable=True)
+                self._slow.indices.delete(index=name, ignore_unavailable=True)
             raise
         self._ceiling.clear()
 
@@ -244,7 +245,7 @@ class ElasticIndex:
             beat = self._client.indices.get_mapping(index=name).body[name]["mappings"]["_meta"].get("beat", 0)
             if time.time() - beat < _ABANDONED:
                 raise Conflict("index.filling", "The index is being filled already.")
-            self._client.indices.delete(index=name, ignore_unavailable=True)
+            self._slow.indices.delete(index=name, ignore_unavailable=True)
             if not self._create(name, self._filled):
                 raise Conflict("index.filling", "The index is being filled already.")
         return name
@@ -254,7 +255,7 @@ class ElasticIndex:
         named: dict[str, Any] = {alias: {} for alias in aliases}
         mapping = _mapping({**self._stamp, "fresh": False, "beat": time.time()}, self._dimensions)
         try:
-            self._client.indices.create(index=name, settings=SETTINGS, mappings=mapping, aliases=named)
+            self._slow.indices.create(index=name, settings=SETTINGS, mappings=mapping, aliases=named)
         except BadRequestError as problem:
             if problem.error != "resource_already_exists_exception":
                 raise
@@ -268,14 +269,14 @@ class ElasticIndex:
         steps: list[dict[str, Any]] = [{"add": {"index": name, "alias": self._alias}}]
         if self._filled in found.get(name, {}).get("aliases", {}):
             steps.append({"remove": {"index": name, "alias": self._filled}})
-        self._client.indices.update_aliases(actions=steps + [{"remove_index": {"index": other}} for other in others])
+        self._slow.indices.update_aliases(actions=steps + [{"remove_index": {"index": other}} for other in others])
 
     def _ours(self, said: Mapping[str, Any]) -> bool:
         """An index that this alias or a filling for it named; somebody else's with a longer name stays."""
         return bool({self._alias, self._filled} & set(said["aliases"]))
 
     def _say(self, index: str, **more: Any) -> None:
-        self._client.indices.put_mapping(index=index, meta={**self._stamp, **more})
+        self._slow.indices.put_mapping(index=index, meta={**self._stamp, **more})
 
 
 class ElasticFilling:

@@ -46,18 +46,15 @@ def write(
 
 def render() -> None:
     """Put every result that lies here into `docs/benchmarks.md`; sections of benchmarks not run here stay as they are."""
-    found = PAGE.read_text(encoding="utf-8").split("
-## ")[1:] if PAGE.exists() else []
-    sections = {one.partition(":")[0]: f"## {one.rstrip()}
-" for one in found if ": targets " in one.splitlines()[0]}
+    found = PAGE.read_text(encoding="utf-8").split("\n## ")[1:] if PAGE.exists() else []
+    sections = {one.partition(":")[0]: f"## {one.rstrip()}\n" for one in found if ": targets " in one.splitlines()[0]}
     for path in RESULTS.glob("*.json"):
         result = json.loads(path.read_text())
         sections[result["name"]] = _section(result)
-    parts = [_INTRO.rstrip("
-") + "
-", *(sections[name] for name in sorted(sections)), QUALITY.read_text(encoding="utf-8")]
-    PAGE.write_text("
-".join(parts), encoding="utf-8")
+    kept = [sections[name] for name in sorted(sections)]
+    PAGE.write_text(
+        "\n".join([_INTRO.rstrip("\n") + "\n", *kept, QUALITY.read_text(encoding="utf-8")]), encoding="utf-8"
+    )
 
 
 def _section(result: dict[str, Any]) -> str:

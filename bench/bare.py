@@ -19,7 +19,8 @@ def main() -> None:
     def healthz() -> Response:
         return Response(b'{"status":"ok"}', mimetype="application/json")
 
-    server = serve(app, SocketIO(app, async_mode="gevent"), "127.0.0.1", 0)
+    SocketIO(app, async_mode="gevent")
+    server = serve(app, "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.port}/", flush=True)
     Event().wait()
 

@@ -18,7 +18,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engines.encoder_background import Background
-from engines.unigram import open_tokenizer
+from engines.offloop import native_lock
+from engines.unigram import Tokenizer, open_tokenizer
 from kernel.errors import Unavailable
 from kernel.ports import Encoder, Vectors
 
@@ -61,7 +62,7 @@ class Manifest(BaseModel):
 
 
 class OnnxEncoder:
-    """An exported model. May be called from several native threads at once; a call lets the GIL go while it computes.
+    """An exported model, read at its first text (half a second, 180 MB). May be called from several native threads at once; a call lets the GIL go while it computes.
 
     Each text is a run of its own. Padded batches are no faster on a CPU at the length of a note (44 texts/s one by one,
     36 in batches of 16, same core), and int8 takes its activation scale over the batch, so that a text's vector would
@@ -88,9 +89,10 @@ class OnnxEncoder:
         self.dimensions = manifest.dimensions
         self.floor = background.floor if background else 0.0
         self._background = background
+        self._folder, self._threads = folder, threads
         self._window = min(tokens, manifest.window)
-        self._tokenizer = open_tokenizer(folder / TOKENIZER, self._window)
-        self._session: Any = _open_session(folder / GRAPH, threads)
+        self._turn, self._closed = native_lock(), False
+        self._opened: tuple[Tokenizer, Any] | None = None
         self._query = lru_cache(_REMEMBERED_QUERIES)(self._encode_query)
 
     def queries(self, texts: Sequence[str]) -> Vectors:
@@ -104,7 +106,7 @@ class OnnxEncoder:
 
     def close(self) -> None:
         """Give the memory back; a later call raises Unavailable."""
-        self._session = None
+        self._opened, self._closed = None, True
         self._query.cache_clear()
 
     def _stack(self, rows: Sequence[Vectors]) -> Vectors:
@@ -116,17 +118,24 @@ class OnnxEncoder:
         return row
 
     def _encode(self, prompt: str, text: str) -> Vectors:
-        session = self._session
-        if session is None:
-            raise Unavailable("encoder.closed", "The encoder has been closed.")
-        row: Vectors = session.run(None, {"input_ids": self._ids(prompt, text)})[0][0]
+        tokenizer, session = self._parts()
+        row: Vectors = session.run(None, {"input_ids": self._ids(tokenizer, prompt, text)})[0][0]
         return row / np.linalg.norm(row)
 
-    def _ids(self, prompt: str, text: str) -> np.ndarray[Any, Any]:
+    def _parts(self) -> tuple[Tokenizer, Any]:
+        with self._turn:
+            if self._closed:
+                raise Unavailable("encoder.closed", "The encoder has been closed.")
+            if self._opened is None:
+                tokenizer = open_tokenizer(self._folder / TOKENIZER, self._window)
+                self._opened = tokenizer, _open_session(self._folder / GRAPH, self._threads)
+            return self._opened
+
+    def _ids(self, tokenizer: Tokenizer, prompt: str, text: str) -> np.ndarray[Any, Any]:
         start = text[: self._window * _CHARACTERS_PER_TOKEN]
         # A lone surrogate is no character; the tokenizer would raise.
         readable = (prompt + start).encode("utf-8", "replace").decode()
-        return np.array([self._tokenizer.ids(readable)], np.int64)
+        return np.array([tokenizer.ids(readable)], np.int64)
 
 
 def _open_session(path: Path, threads: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -31,6 +32,16 @@ def _hub() -> Any:
     except ImportError:
         return None
     return get_hub() if is_module_patched("threading") else None
+
+
+def native_lock() -> threading.Lock:
+    """A lock that native threads wait on, also where gevent has put its own in the place of `threading.Lock`."""
+    try:
+        from gevent.monkey import get_original
+    except ImportError:
+        return threading.Lock()
+    lock: threading.Lock = get_original("_thread", "allocate_lock")()
+    return lock
 
 
 def beside(fn: Callable[..., Any], *args: Any) -> None:

@@ -116,7 +116,10 @@ class PackagedTokenizer:
         return found
 
 
-def open_tokenizer(path: Path, window: int) -> UnigramTokenizer | PackagedTokenizer:
+Tokenizer = UnigramTokenizer | PackagedTokenizer
+
+
+def open_tokenizer(path: Path, window: int) -> Tokenizer:
     """The tokenizer that `tokenizer.json` describes."""
     description = json.loads(path.read_text(encoding="utf-8"))
     kinds = [(description[part] or {}).get("type") for part in ("model", "pre_tokenizer", "post_processor")]

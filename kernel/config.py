@@ -25,6 +25,14 @@ class Settings(BaseModel):
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on, 0 for any free one")] = 8000
     public_url: Annotated[str, Field(description="how browsers reach this server; empty: as they asked")] = ""
+    trusted_proxies: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10,
+            description="how many proxies of yours stand in front, 0 to 10; 0 believes no X-Forwarded header",
+        ),
+    ] = 0
     database_url: Annotated[
         str,
         Field(

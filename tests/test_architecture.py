@@ -83,3 +83,6 @@ def test_the_readme_draws_the_house_that_stands() -> None:
     readme = (ROOT / "README.md").read_text()
     for package in [*SERVICES, "kernel", "engines", "web", "tests", "bench", "docs", "demo"]:
         assert re.search(rf"^{package}/\s", readme, re.MULTILINE), package
+    for module in {path.name for path in sources() if path.parent == ROOT}:
+        assert re.search(rf"^{module}\s", readme, re.MULTILINE), module
+        assert module.removesuffix(".py") in PROJECT["tool"]["setuptools"]["py-modules"], module

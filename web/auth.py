@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Any
 
 from flask import Flask, Response, g, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from accounts import AccountService
 from kernel.actor import ANONYMOUS, Actor
@@ -61,6 +63,11 @@ def check_csrf() -> None:
         raise Forbidden("csrf.missing", "This form is out of date; load the page again.")
 
 
+def set_cookie(response: BaseResponse, name: str, value: str, **until: Any) -> None:
+    """A cookie that no script reads, that no other site's form sends, and that goes by https only where it came so."""
+    response.set_cookie(name, value, httponly=True, samesite="Lax", secure=request.is_secure, **until)
+
+
 def new_device() -> Actor:
     """Make the visitor an anonymous device, remembered by a cookie."""
     device_id = find(AccountService).new_device()
@@ -97,9 +104,7 @@ def _device_actor() -> Actor:
 
 def _remember_device(response: Response) -> Response:
     if (device_id := g.get("new_device")) is not None:
-        response.set_cookie(
-            DEVICE_COOKIE, device_id, max_age=_YEAR, httponly=True, samesite="Lax", secure=request.is_secure
-        )
+        set_cookie(response, DEVICE_COOKIE, device_id, max_age=_YEAR)
     if g.get("session_ended"):
         response.delete_cookie(SESSION_COOKIE)
     return response

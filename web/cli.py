@@ -65,11 +65,16 @@ def serve(host: str | None, port: int | None) -> None:
 def demo(host: str | None, port: int | None, reset: bool, load_only: bool) -> None:
     """Load the demo community unless it is there, then serve it."""
     settings = settings_of(host=host, port=port, demo=True)
-    from web.process import ready_demo, serve_anew
+    if load_only:
+        from web.loading import load_demo
 
-    ready_demo(settings, reset, serves=not load_only)
-    if not load_only:
-        serve_anew(settings)
+        return load_demo(settings, reset)
+    _patched()
+    from web.loading import load_first
+    from web.process import run
+
+    load_first(settings, reset)
+    run(settings)
 
 
 @offshelf.command()

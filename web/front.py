@@ -6,9 +6,12 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from werkzeug.middleware.proxy_fix import ProxyFix
+
 from kernel.context import request_id
 
 StartResponse = Callable[..., Any]
+WSGI = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -20,10 +23,15 @@ _HEADERS = [
 ]
 
 
+def behind_proxies(app: WSGI, trusted: int) -> WSGI:
+    """The caller's address, scheme and host as the last `trusted` proxies tell them; with 0 nobody is believed."""
+    return ProxyFix(app, x_for=trusted, x_proto=trusted, x_host=trusted) if trusted else app
+
+
 class Front:
     """The outermost WSGI layer. A caller's own `X-Request-Id` (8 to 64 printable characters) is kept."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, app: WSGI) -> None:
         self.app = app
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import fcntl
+import gc
 import logging
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,10 +18,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernel.config import Settings
 from kernel.errors import SettingError
+from web.front import behind_proxies
+from web.logs import configure
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from kernel.jobs import Worker
+    from web.engines import Engines
+    from web.services import Services
 
 log = logging.getLogger("offshelf")
 
@@ -45,48 +55,113 @@ def data_folder(settings: Settings) -> Iterator[Path]:
 
 def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises `SettingError` for a taken port or a folder in use."""
-    from web.logs import configure
-
-    configure(settings.log_level)
-    with data_folder(settings), contextlib.ExitStack() as closing:
-        listener = _listen(settings)
-        closing.callback(listener.close)
-        _serve(settings, listener, closing)
-
-
-def _serve(settings: Settings, listener: socket.socket, closing: contextlib.ExitStack) -> None:
     import gevent
     from gevent.event import Event
 
+    from web.server import Server
+
+    configure(settings.log_level)
+    stopped = Event()
+    with contextlib.closing(listen(settings)) as listener, opened(settings) as app:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, stopped.set)
+        with Server(listener, app.wsgi_app) as server:
+            print(f"Offshelf answers at http://{settings.host}:{server.port}/", flush=True)
+            stopped.wait()
+            log.info("stopping")
+
+
+def hosted(settings: Settings) -> Flask:
+    """The app, opened until this process ends: for a WSGI server that starts, forks and stops as it likes (`wsgi.py`)."""
+    configure(settings.log_level)
+    closing = contextlib.ExitStack()
+    app = closing.enter_context(opened(settings))
+    atexit.register(closing.close)
+    os.register_at_fork(after_in_child=lambda: _orphan(app, closing))
+    return app
+
+
+def _orphan(app: Flask, closing: contextlib.ExitStack) -> None:
+    """A fork inherits files and no thread: it must neither use nor close what its parent has open."""
+    atexit.unregister(closing.close)
+    app.wsgi_app = _forked  # type: ignore[method-assign]
+
+
+def _forked(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8")])
+    return [b"Offshelf was opened before this worker was forked; let the one worker open it (no preloading).\n"]
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[Flask]:
+    """The app with all that runs behind it, closed in order at the end: what `offshelf serve` and `wsgi.py` both serve.
+
+    Raises `SettingError` for a data folder in use or a schema of another version.
+    """
+    with data_folder(settings), contextlib.ExitStack() as closing:
+        with _quick_imports():
+            app = _open(settings, closing)
+        yield app
+
+
+def _open(settings: Settings, closing: contextlib.ExitStack) -> Flask:
+    from engines.offloop import beside, off_loop
     from web.app import build_services, create_app, open_engines
     from web.migrate import ensure_current
-    from web.server import Server
-    from web.sockets import create_socketio
 
     ensure_current(settings.sql_url)
     engines = open_engines(settings)
     closing.callback(engines.close)
     services = build_services(settings, engines)
     app = create_app(settings, engines, services)
-    server = Server(listener, create_socketio(app, services, engines))
-    stopped = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        gevent.signal_handler(number, stopped.set)
-    worker = threading.Thread(target=services.worker.run_forever, name="jobs")
-    worker.start()
-    server.start()
-    closing.callback(worker.join, timeout=5)
-    closing.callback(services.worker.stop)
-    closing.callback(server.stop)
-    services.worker.start_repeating()
+    _add_sockets(app, services, engines, closing)
+    app.wsgi_app = behind_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign,assignment]
+    _start_worker(services.worker, closing)
     services.search.fill_if_lost()
     services.streams.resume_live()
-    print(f"Offshelf answers at http://{settings.host}:{server.port}/", flush=True)
-    stopped.wait()
-    log.info("stopping")
+    beside(off_loop, engines.encoder.queries, ["warm"])
+    return app
 
 
-def _listen(settings: Settings) -> socket.socket:
+@contextlib.contextmanager
+def _quick_imports() -> Iterator[None]:
+    """A second start is mostly imports. python-socketio loads every client library it finds, for roles that a server does
+    not play, and collecting garbage among what stays for good finds none: together a quarter of the time."""
+    absent = [name for name in ("valkey", "requests", "websocket") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    gc.disable()
+    try:
+        import socketio  # noqa: F401
+
+        for name in absent:
+            del sys.modules[name]
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _add_sockets(app: Flask, services: Services, engines: Engines, closing: contextlib.ExitStack) -> None:
+    from gevent.monkey import is_module_patched
+
+    if not is_module_patched("socket"):
+        log.warning("HTTP only: live sockets need gevent, as in `offshelf serve` or `gunicorn -k gevent wsgi:app`")
+        return
+    from web.sockets import create_socketio
+
+    closing.callback(create_socketio(app, services, engines).ticker.kill)
+
+
+def _start_worker(worker: Worker, closing: contextlib.ExitStack) -> None:
+    worker.start_repeating()
+    thread = threading.Thread(target=worker.run_forever, name="jobs", daemon=True)
+    thread.start()
+    closing.callback(thread.join, timeout=5)
+    closing.callback(worker.stop)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket on the configured address; `SettingError` when that is taken or cannot be had."""
     listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -100,59 +175,6 @@ def _listen(settings: Settings) -> socket.socket:
             f"Cannot listen on OFFSHELF_HOST {settings.host}, port {settings.port}: {error.strerror}."
         ) from None
     return listener
-
-
-def serve_anew(settings: Settings) -> None:
-    """Become `offshelf serve` with these settings: what loading brought into memory is gone, and gevent patches first."""
-    os.environ["OFFSHELF_DEMO"] = "true"
-    where = ["--host", settings.host, "--port", str(settings.port)]
-    os.execv(sys.executable, [sys.executable, "-m", "web.cli", "serve", *where])
-
-
-def ready_demo(settings: Settings, reset: bool, serves: bool = True) -> None:
-    """See that the encoder is exported and the demo is loaded whole; an interrupted load starts over by itself.
-
-    A taken port is said before the minutes of loading, not after.
-    """
-    if serves:
-        _listen(settings).close()
-    with data_folder(settings) as data:
-        loading, loaded = data / "demo.loading", data / "demo.loaded"
-        if not loading.exists() and not loaded.exists() and (data / "offshelf.db").exists():
-            raise SettingError(
-                f"OFFSHELF_DATA {data} holds data that is not the demo's; name another folder for the demo."
-            )
-        begins_anew = reset or loading.exists()
-        if begins_anew and settings.database_url.startswith("postgresql://"):
-            raise SettingError(
-                "OFFSHELF_DATABASE_URL: empty this database yourself; the demo deletes only its own folder."
-            )
-        if begins_anew or not loaded.exists():
-            loading.touch()
-            _wipe(data)
-            export_encoder(settings)
-            _load(settings)
-            loaded.touch()
-            loading.unlink()
-        else:
-            export_encoder(settings)
-
-
-def _load(settings: Settings) -> None:
-    from demo.load import load
-    from web.migrate import upgrade
-
-    upgrade(settings.sql_url)
-    load(settings)
-
-
-def _wipe(data: Path) -> None:
-    """Delete what a load makes; the exported encoder, the lock and anything foreign stay."""
-    for name in ("media", "index", "live", "kv"):
-        shutil.rmtree(data / name, ignore_errors=True)
-    for pattern in ("offshelf.db*", "payments.db*", "demo.loaded"):
-        for path in data.glob(pattern):
-            path.unlink()
 
 
 def recount_period(settings: Settings, first: date | None, last: date | None) -> dict[str, Any]:
@@ -202,11 +224,18 @@ def models_folder(settings: Settings) -> Path:
 
 def export_encoder(settings: Settings) -> None:
     """Export the configured encoder unless it is there; in a process of its own, because it loads torch."""
-    from engines.encoder import exported, folder_of
+    from engines.encoder import folder_of
 
-    folder = folder_of(settings.encoder, models_folder(settings))
-    if settings.encoder == "hash" or exported(folder):
+    if encoder_is_exported(settings):
         return
+    folder = folder_of(settings.encoder, models_folder(settings))
     command = [sys.executable, "-m", "engines.encoder_export", str(folder), "--model", settings.encoder]
     if subprocess.run(command, check=False).returncode != 0:
         raise SettingError(f"OFFSHELF_ENCODER {settings.encoder} could not be exported; the lines above say why.")
+
+
+def encoder_is_exported(settings: Settings) -> bool:
+    """Whether the configured encoder can be opened."""
+    from engines.encoder import exported, folder_of
+
+    return settings.encoder == "hash" or exported(folder_of(settings.encoder, models_folder(settings)))

@@ -7,7 +7,6 @@ import socket
 from typing import Any
 
 from flask import Flask
-from flask_socketio import SocketIO
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from web.websocket import CONNECTION
@@ -32,11 +31,17 @@ class _Quick(WSGIServer):  # type: ignore[misc]
 
 
 class Server:
-    """Serves the app of `socketio` on a listening socket. `start` returns at once; `stop` ends open requests after a second."""
+    """Serves a WSGI app on a listening socket or address while the block runs; at its end open requests get a second."""
 
-    def __init__(self, listener: Any, socketio: SocketIO) -> None:
-        self.socketio = socketio
-        self._server = _Quick(listener, socketio.sockio_mw, log=None, error_log=log, handler_class=_Handler)
+    def __init__(self, listener: Any, app: Any) -> None:
+        self._server = _Quick(listener, app, log=None, error_log=log, handler_class=_Handler)
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop(timeout=1.0)
 
     @property
     def port(self) -> int:
@@ -45,14 +50,9 @@ class Server:
     def start(self) -> None:
         self._server.start()
 
-    def stop(self, timeout: float = 1.0) -> None:
-        if (ticker := getattr(self.socketio, "ticker", None)) is not None:
-            ticker.kill()
-        self._server.stop(timeout=timeout)
 
-
-def serve(app: Flask, socketio: SocketIO, host: str, port: int) -> Server:
-    """Start serving `app` with its sockets; port 0 takes any free one. OSError for a port that is taken."""
-    server = Server((host, port), socketio)
+def serve(app: Flask, host: str, port: int) -> Server:
+    """Start serving `app`; port 0 takes any free one. OSError for a port that is taken."""
+    server = Server((host, port), app.wsgi_app)
     server.start()
     return server

@@ -76,7 +76,10 @@ class WebSocketWSGI:
             event_class=gevent.event.Event,
             selector_class=gevent.selectors.DefaultSelector,
         )
-        return self._handler(self)
+        answer = self._handler(self)
+        if self._socket.mode == "gunicorn":
+            raise StopIteration  # its word for: nothing is left to answer on this connection
+        return answer
 
     def send(self, message: str | bytes) -> None:
         """Write a message whole; OSError when the connection is or becomes unusable."""
@@ -144,6 +147,7 @@ class _Server(simple_websocket.Server):  # type: ignore[misc]
     sock: Any
     environ: dict[str, Any]
     connected: bool
+    mode: str
 
     def handshake(self) -> None:
         self.sock = self.wire = _Wire(self.sock)

@@ -11,7 +11,8 @@ from pathlib import Path
 from pyroaring import BitMap
 
 from engines.index.labels import Terms, labels
-from engines.index.vectors import VectorRows, key_of, native_lock
+from engines.index.vectors import VectorRows, key_of
+from engines.offloop import native_lock
 from engines.index.words import WordIndex
 from kernel.ports import Hit, IndexDocument, Vectors
 

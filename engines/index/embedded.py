@@ -14,8 +14,9 @@ from typing import Any
 
 from engines.index.copy import GROWTH, Copy
 from engines.index.labels import Terms
-from engines.index.vectors import EXACT_BELOW, native_lock, write_whole
+from engines.index.vectors import EXACT_BELOW, write_whole
 from engines.index.words import WordIndex
+from engines.offloop import native_lock
 from kernel.errors import Conflict, SettingError
 from kernel.ports import Hit, IndexDocument, Vectors
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -25,6 +24,7 @@ from pyroaring import BitMap
 from usearch.compiled import MetricKind
 from usearch.index import Index, search
 
+from engines.offloop import native_lock
 from kernel.ports import Vectors
 
 EXACT_BELOW = 50_000
@@ -34,16 +34,6 @@ EXPANSION_SEARCH = 256
 _CHUNK = 256
 
 Half = NDArray[np.float16]
-
-
-def native_lock() -> threading.Lock:
-    """A lock that native threads wait on, also where gevent has put its own in the place of `threading.Lock`."""
-    try:
-        from gevent.monkey import get_original
-    except ImportError:
-        return threading.Lock()
-    lock: threading.Lock = get_original("_thread", "allocate_lock")()
-    return lock
 
 
 def key_of(document_id: str) -> int:

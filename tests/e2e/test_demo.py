@@ -279,9 +279,9 @@ if __name__ == "__main__":
     import demo.load
     from kernel.config import Settings
     from pathlib import Path
-    from web.process import ready_demo
+    from web.loading import load_demo
     demo.load.load = functools.partial(demo.load.load, scale=float(sys.argv[2]))
-    ready_demo(Settings(data=Path(sys.argv[1]), encoder="hash", demo=True), reset=False)
+    load_demo(Settings(data=Path(sys.argv[1]), encoder="hash", demo=True), reset=False)
 """
 
 

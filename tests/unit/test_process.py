@@ -11,7 +11,8 @@ import pytest
 
 from kernel.config import Settings, read_settings
 from kernel.errors import SettingError
-from web.process import data_folder, ready_demo
+from web.loading import load_demo, load_first
+from web.process import data_folder
 
 
 def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_the_demo_never_deletes_what_is_not_the_demos(tmp_path: Path) -> None:
     database.write_text("somebody's shop")
     for reset in (False, True):
         with pytest.raises(SettingError, match="not the demo's"):
-            ready_demo(Settings(data=tmp_path, encoder="hash"), reset, serves=False)
+            load_demo(Settings(data=tmp_path, encoder="hash"), reset)
     assert database.read_text() == "somebody's shop"
 
 
@@ -37,7 +38,7 @@ def test_the_demo_empties_no_database_server(tmp_path: Path) -> None:
     (tmp_path / "demo.loading").touch()
     settings = Settings(data=tmp_path, encoder="hash", database_url="postgresql://nobody@127.0.0.1/nothing")
     with pytest.raises(SettingError, match="empty this database yourself"):
-        ready_demo(settings, reset=False, serves=False)
+        load_demo(settings, reset=False)
 
 
 def test_a_taken_port_is_said_before_the_demo_is_loaded(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_a_taken_port_is_said_before_the_demo_is_loaded(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(SettingError, match="is taken"):
-            ready_demo(Settings(data=tmp_path, port=taken.getsockname()[1]), reset=False)
+            load_first(Settings(data=tmp_path, port=taken.getsockname()[1]), reset=False)
     assert list(tmp_path.iterdir()) == []
 
 

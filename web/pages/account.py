@@ -10,7 +10,7 @@ from kernel.errors import AppError
 from kernel.http import current_actor, find, parse
 from moderation import Notices, StrikeBook
 from notes import NoteService
-from web.auth import SESSION_COOKIE
+from web.auth import SESSION_COOKIE, set_cookie
 from web.pages import words
 from web.pages.front import (
     LANGUAGE_COOKIE,
@@ -73,14 +73,7 @@ def register() -> Response:
 
 def _logged_in(session: Session) -> Response:
     response = go(_next())
-    response.set_cookie(
-        SESSION_COOKIE,
-        session.token,
-        expires=session.expires_at,
-        httponly=True,
-        samesite="Lax",
-        secure=request.is_secure,
-    )
+    set_cookie(response, SESSION_COOKIE, session.token, expires=session.expires_at)
     return response
 
 
@@ -124,7 +117,7 @@ def language() -> Response:
     chosen = request.form.get("language", "")
     response = go(back("/"))
     if chosen in words.LANGUAGES:
-        response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=_YEAR, httponly=True, samesite="Lax")
+        set_cookie(response, LANGUAGE_COOKIE, chosen, max_age=_YEAR)
     return response
 
 

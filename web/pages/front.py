@@ -151,7 +151,7 @@ def go(path: str) -> Response:
     """See other: what was posted is not posted again by a reload."""
     response = redirect(path, 303)
     if g.get("said"):
-        response.set_cookie(SAID_COOKIE, _signer().dumps(g.said), max_age=60, httponly=True, samesite="Lax")
+        auth.set_cookie(response, SAID_COOKIE, _signer().dumps(g.said), max_age=60)
     return response  # type: ignore[return-value]
 
 

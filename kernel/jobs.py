@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, Integer, String, Text, Update, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Index, Integer, String, Text, Update, case, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.context import request_id
@@ -21,6 +21,7 @@ log = logging.getLogger("offshelf.jobs")
 Handler = Callable[[dict[str, Any]], None]
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 8
+DIED = "The process died while running it."
 
 
 class JobRow(Base):
@@ -44,7 +45,7 @@ class JobRow(Base):
 
 @dataclass(frozen=True)
 class Claimed:
-    """A job this worker holds a lease on."""
+    """A job this worker holds a lease on; `attempts` counts the one that comes."""
 
     id: str
     name: str
@@ -53,17 +54,31 @@ class Claimed:
     request_id: str | None
 
 
-class Worker:
-    """Claims due jobs and runs them. `handlers` maps a job's name to what does it."""
+class Lane:
+    """One loop of a worker: the jobs that take long, or all others, so that what has its time never waits behind them."""
 
-    def __init__(self, db: Database, handlers: dict[str, Handler], batch: int = 32) -> None:
+    def __init__(self, slow: set[str], takes_slow: bool) -> None:
+        self._slow, self._takes_slow = slow, takes_slow
+        self.wake = threading.Event()
+
+    @property
+    def takes(self) -> ColumnElement[bool]:
+        return JobRow.name.in_(self._slow) if self._takes_slow else JobRow.name.not_in(self._slow)
+
+
+class Worker:
+    """Claims due jobs and runs them. `handlers` maps a job's name to what does it; `slow` names those that take long,
+    of which `threads` run at once beside the lane of all others."""
+
+    def __init__(self, db: Database, handlers: dict[str, Handler], batch: int = 32, threads: int = 1) -> None:
         self.db = db
         self.handlers = handlers
+        self.slow: set[str] = set()
         self.batch = batch
         self.id = new_id("worker", db.clock.now())
-        self._wake = threading.Event()
+        self._lanes = [Lane(self.slow, takes_slow=number > 0) for number in range(1 + threads)]
         self._stopping = threading.Event()
-        self._busy = False
+        self._held = 0
         self._repeated: dict[str, timedelta] = {}
 
     def repeat(self, name: str, every: timedelta, fn: Callable[[], object]) -> None:
@@ -98,36 +113,58 @@ class Worker:
 
     def wake(self) -> None:
         """Say that a job may be due; called after each commit that wrote one."""
-        self._wake.set()
+        for lane in self._lanes:
+            lane.wake.set()
 
     def stop(self) -> None:
-        """Finish the job at hand and end `run_forever`."""
+        """Finish the jobs at hand and end `run_forever`."""
         self._stopping.set()
-        self._wake.set()
+        self.wake()
 
     def run_forever(self) -> None:
-        """Run due jobs, then wait for a wake-up or for the next one's time (at most a second: others write too)."""
+        """Run due jobs in each lane until `stop`."""
         threading.Thread(target=self._keep, name="leases", daemon=True).start()
+        timed, *slow = self._lanes
+        threads = [threading.Thread(target=self._run_lane, args=[lane], name="slow jobs", daemon=True) for lane in slow]
+        for thread in threads:
+            thread.start()
+        self._run_lane(timed)
+        for thread in threads:
+            thread.join()
+
+    def _run_lane(self, lane: Lane) -> None:
+        """Run due jobs, then wait for a wake-up or for the next one's time (at most a second: others write too)."""
         while not self._stopping.is_set():
-            self._wake.clear()
+            lane.wake.clear()
             try:
-                if not self.run_due():
-                    self._wake.wait(self._seconds_to_next())
+                if not self.run_due(lane):
+                    lane.wake.wait(self._seconds_to_next(lane))
             except Exception:
                 log.exception("the job loop stumbled")
-                self._wake.wait(1)
+                lane.wake.wait(1)
 
-    def run_due(self) -> int:
-        """Claim one batch of due jobs and run it; how many there were."""
-        claimed = self.db.write(self._claim)
-        self._busy = bool(claimed)
-        for job in claimed:
-            if self._stopping.is_set():
-                self.db.write(self._release)
-                break
-            self._run(job)
-        self._busy = False
+    def run_due(self, lane: Lane | None = None) -> int:
+        """Claim one batch of due jobs, of one lane or of all, and run it; how many there were."""
+        claimed = self.db.write(lambda tx: self._claim(tx, lane))
+        self._held += len(claimed)
+        try:
+            self._run_all(claimed)
+        finally:
+            self._held -= len(claimed)
         return len(claimed)
+
+    def _run_all(self, claimed: list[Claimed]) -> None:
+        done: list[str] = []
+        for number, job in enumerate(claimed):
+            if self._stopping.is_set():
+                self.db.write(lambda tx, left=claimed[number:]: self._release(tx, left))  # type: ignore[misc]
+                break
+            if self.db.write(lambda tx, job=job, done=tuple(done): self._begin(tx, job, done)):  # type: ignore[misc]
+                done = [job.id] if self._run(job) else []
+            else:
+                done = []
+        if done:
+            self.db.write(lambda tx: self._delete(tx, done))
 
     def run_until_idle(self) -> int:
         """Run everything due now, and what that causes; how many jobs ran. For loading and for tests."""
@@ -136,25 +173,47 @@ class Worker:
             total += count
         return total
 
-    def _claim(self, tx: Write) -> list[Claimed]:
+    def _claim(self, tx: Write, lane: Lane | None = None) -> list[Claimed]:
         free = or_(JobRow.lease_until.is_(None), JobRow.lease_until < tx.now)
         due = select(JobRow.id).where(JobRow.status == "waiting", JobRow.run_at <= tx.now, free)
+        due = due if lane is None else due.where(lane.takes)
         due = due.order_by(JobRow.run_at, JobRow.id).limit(self.batch).with_for_update(skip_locked=True)
         ids = list(tx.session.scalars(due))
         if not ids:
             return []
-        lease = {"lease_until": tx.now + LEASE, "worker": self.id, "attempts": JobRow.attempts + 1}
+        lease = {"lease_until": tx.now + LEASE, "worker": self.id}
         tx.session.execute(
             update(JobRow).where(JobRow.id.in_(ids)).values(lease).execution_options(synchronize_session=False)
         )
         rows = tx.session.scalars(select(JobRow).where(JobRow.id.in_(ids)).order_by(JobRow.run_at, JobRow.id))
-        return [Claimed(row.id, row.name, row.args, row.attempts, row.request_id) for row in rows]
+        return [
+            Claimed(row.id, row.name, row.args, row.attempts + 1, row.request_id)
+            for row in rows
+            if not self._spent(row)
+        ]
+
+    def _spent(self, row: JobRow) -> bool:
+        """Park what nobody was left to park: its last attempt took the process with it."""
+        if row.attempts < MAX_ATTEMPTS or row.name in self._repeated:
+            return False
+        row.status, row.error, row.lease_until = "parked", DIED, None
+        return True
+
+    def _begin(self, tx: Write, job: Claimed, done: Sequence[str]) -> bool:
+        """Delete what is done and count this attempt before it is made; False when the job is no longer this worker's."""
+        self._delete(tx, done)
+        begun = self._mine([job.id]).values(attempts=job.attempts)
+        return bool(tx.session.execute(begun).rowcount)  # type: ignore[attr-defined]
+
+    def _delete(self, tx: Write, done: Sequence[str]) -> None:
+        if done:
+            tx.session.execute(delete(JobRow).where(JobRow.id.in_(done), JobRow.worker == self.id))
 
     def _keep(self) -> None:
         """Renew the leases while jobs are at hand, so that one that takes long is not begun by somebody else too."""
         while not self._stopping.wait(LEASE.total_seconds() / 3):
             try:
-                if self._busy:
+                if self._held:
                     self.db.write(self._renew)
             except Exception:
                 log.exception("leases were not renewed")
@@ -162,25 +221,28 @@ class Worker:
     def _renew(self, tx: Write) -> None:
         tx.session.execute(self._mine().values(lease_until=tx.now + LEASE))
 
-    def _release(self, tx: Write) -> None:
+    def _release(self, tx: Write, left: list[Claimed]) -> None:
         """What was claimed and not begun waits for nobody's lease."""
-        tx.session.execute(self._mine().values(lease_until=None, attempts=JobRow.attempts - 1))
+        tx.session.execute(self._mine([job.id for job in left]).values(lease_until=None))
 
-    def _mine(self) -> Update:
-        held = (JobRow.worker == self.id, JobRow.status == "waiting", JobRow.lease_until.is_not(None))
+    def _mine(self, ids: Sequence[str] | None = None) -> Update:
+        held = [JobRow.worker == self.id, JobRow.status == "waiting", JobRow.lease_until.is_not(None)]
+        if ids is not None:
+            held.append(JobRow.id.in_(ids))
         return update(JobRow).where(*held).execution_options(synchronize_session=False)
 
-    def _run(self, job: Claimed) -> None:
+    def _run(self, job: Claimed) -> bool:
+        """Whether the job is done; what failed is planned again or parked."""
         token = request_id.set(job.request_id)
         try:
             self.handlers[job.name](job.args)
         except Exception as error:
             log.warning("job %s %s failed (attempt %s): %s", job.name, job.id, job.attempts, error, exc_info=True)
             self.db.write(lambda tx, error=error: self._fail(tx, job, error))  # type: ignore[misc]
-        else:
-            self.db.write(lambda tx: tx.session.execute(JobRow.__table__.delete().where(JobRow.id == job.id)))  # type: ignore[attr-defined]
+            return False
         finally:
             request_id.reset(token)
+        return True
 
     def _fail(self, tx: Write, job: Claimed, error: Exception) -> None:
         values: dict[str, Any] = {"lease_until": None, "error": f"{type(error).__name__}: {error}"[:2000]}
@@ -190,25 +252,15 @@ class Worker:
             values["run_at"] = tx.now + back_off(job.attempts)
         tx.session.execute(update(JobRow).where(JobRow.id == job.id, JobRow.worker == self.id).values(values))
 
-    def _seconds_to_next(self) -> float:
+    def _seconds_to_next(self, lane: Lane | None = None) -> float:
         now = self.db.clock.now()
         free_at = case((JobRow.lease_until > JobRow.run_at, JobRow.lease_until), else_=JobRow.run_at)
+        first = select(func.min(free_at, type_=Instant)).where(JobRow.status == "waiting")
         with self.db.read() as session:
-            next_at = session.scalar(select(func.min(free_at, type_=Instant)).where(JobRow.status == "waiting"))
+            next_at = session.scalar(first if lane is None else first.where(lane.takes))
         return 1.0 if next_at is None else min(1.0, max(0.0, (next_at - now).total_seconds()) + 0.001)
 
 
 def back_off(attempts: int) -> timedelta:
-    """1 s doubled per attempt up to 5 min, with a jitter of half, so that failed jobs do not return together."""
-    seconds = min(300.0, 2.0 ** (attempts - 1))
-    return timedelta(seconds=seconds * random.uniform(0.5, 1))
-
-
-def parked(db: Database) -> list[dict[str, Any]]:
-    """The jobs that gave up, with their errors."""
-    with db.read() as session:
-        rows = session.scalars(select(JobRow).where(JobRow.status == "parked").order_by(JobRow.id))
-        return [
-            {"id": row.id, "name": row.name, "args": row.args, "attempts": row.attempts, "error": row.error}
-            for row in rows
-        ]
+    """Up to 1 s, doubled per attempt up to 5 min, anywhere in between: failed jobs do not return together (full jitter)."""
+    return timedelta(seconds=min(300.0, 2.0 ** (attempts - 1)) * random.random())

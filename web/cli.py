@@ -195,6 +195,63 @@ def _scored(found: dict[str, Any]) -> str:
     return "\n".join([head, " " * 8 + "".join(f"{name:>12}" for name in names), *rows])
 
 
+@offshelf.group()
+def jobs() -> None:
+    """Look at the jobs that wait or gave up. Works beside a running server: reads, and writes of one statement."""
+
+
+_IDS = click.argument("ids", nargs=-1, required=True)
+
+
+@jobs.command("list")
+@click.option("--status", type=click.Choice(["waiting", "parked"]), help="Only these; parked ones gave up.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, help="At most so many; 100 by default.")
+@_JSON
+def list_jobs(status: Any, limit: int, as_json: bool) -> None:
+    """The jobs there are, in the order they run."""
+    from kernel.job_desk import listed
+    from web.process import database_beside
+
+    with database_beside(settings_of()) as db:
+        found = listed(db, status, limit)
+    _print(found, as_json, lambda: "\n".join(map(_job_line, found)) or "No jobs.")
+
+
+def _job_line(job: dict[str, Any]) -> str:
+    state = "running" if job["running"] else job["status"]
+    return f"{job['id']} {job['name']} {state} {job['run_at']} attempts={job['attempts']} {job['error'] or ''}".rstrip()
+
+
+@jobs.command()
+@_IDS
+@_JSON
+def retry(ids: tuple[str, ...], as_json: bool) -> None:
+    """Let parked jobs wait again; exit 1 when one of them was not parked."""
+    from kernel.job_desk import retry
+
+    _change_jobs(retry, ids, as_json, "will be tried again")
+
+
+@jobs.command()
+@_IDS
+@_JSON
+def drop(ids: tuple[str, ...], as_json: bool) -> None:
+    """Delete jobs for good; exit 1 when one of them is not there or just running."""
+    from kernel.job_desk import drop
+
+    _change_jobs(drop, ids, as_json, "dropped")
+
+
+def _change_jobs(change: Callable[..., int], ids: tuple[str, ...], as_json: bool, done: str) -> None:
+    from web.process import database_beside
+
+    asked = list(dict.fromkeys(ids))
+    with database_beside(settings_of()) as db:
+        count = change(db, asked)
+    _print({"changed": count, "asked": len(asked)}, as_json, lambda: f"{count} of {len(asked)} {done}.")
+    sys.exit(0 if count == len(asked) else 1)
+
+
 @offshelf.command()
 @_JSON
 def config(as_json: bool) -> None:

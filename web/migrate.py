@@ -32,19 +32,31 @@ def upgrade(url: str) -> str:
 
 def ensure_current(url: str) -> None:
     """A fresh database gets the schema; one that is too old or too new is refused with what to run (`SettingError`)."""
-    with _connect(url) as connection:
-        tables = inspect(connection)
-        versioned = tables.has_table("alembic_version")
-        at = connection.scalar(text("SELECT version_num FROM alembic_version")) if versioned else None
-        fresh = at is None and not tables.has_table("accounts")
-    if fresh:
+    if _is_fresh(url):
         upgrade(url)
-        return
+    else:
+        refuse_other_schema(url)
+
+
+def refuse_other_schema(url: str) -> None:
+    """`SettingError`, with what to run, unless the database is at this version's schema. Changes nothing."""
+    path = url.removeprefix("sqlite:///")
+    if path != url and not Path(path).exists():
+        raise SettingError(f"There is no database at {path} (OFFSHELF_DATA, OFFSHELF_DATABASE_URL).")
+    with _connect(url) as connection:
+        versioned = inspect(connection).has_table("alembic_version")
+        at = connection.scalar(text("SELECT version_num FROM alembic_version")) if versioned else None
     known, newest = revisions()
     if at == newest:
         return
     cure = "run `offshelf migrate`" if at is None or at in known else "install the version of Offshelf that made it"
     raise SettingError(f"The database (OFFSHELF_DATABASE_URL) is at schema {at}, this version needs {newest}: {cure}.")
+
+
+def _is_fresh(url: str) -> bool:
+    with _connect(url) as connection:
+        tables = inspect(connection)
+        return not (tables.has_table("alembic_version") or tables.has_table("accounts"))
 
 
 def revisions() -> tuple[set[str], str]:

@@ -28,6 +28,7 @@ from web.logs import configure
 if TYPE_CHECKING:
     from flask import Flask
 
+    from engines.sql import AnyDatabase
     from kernel.jobs import Worker
     from web.engines import Engines
     from web.services import Services
@@ -175,6 +176,21 @@ def listen(settings: Settings) -> socket.socket:
             f"Cannot listen on OFFSHELF_HOST {settings.host}, port {settings.port}: {error.strerror}."
         ) from None
     return listener
+
+
+@contextlib.contextmanager
+def database_beside(settings: Settings) -> Iterator[AnyDatabase]:
+    """The database without the folder's lock, for what may be done beside a running server: reads and short writes."""
+    from engines.sql import open_database
+    from kernel.clock import SystemClock
+    from web.migrate import refuse_other_schema
+
+    refuse_other_schema(settings.sql_url)
+    db = open_database(settings.sql_url, SystemClock())
+    try:
+        yield db
+    finally:
+        db.close()
 
 
 def recount_period(settings: Settings, first: date | None, last: date | None) -> dict[str, Any]:

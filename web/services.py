@@ -99,7 +99,7 @@ def wire(settings: Settings, engines: Engines) -> Services:
     accounts.live_hosts = directory.live_hosts
     cards = Cards(accounts, notes, products, directory)
     candidates, broadcasts = Candidates(engines.db, notes), Broadcasts(engines.db, directory)
-    worker = Worker(engines.db, {})
+    worker = Worker(engines.db, {}, threads=settings.job_threads)
     orders = OrderService(engines.db, engines.payments, off_loop)
     return Services(
         accounts=accounts,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from kernel.jobs import LEASE, MAX_ATTEMPTS, JobRow, Worker, back_off, parked
+from kernel.job_desk import drop, listed, retry
+from kernel.jobs import DIED, LEASE, MAX_ATTEMPTS, JobRow, Worker, back_off
 from tests.house import House
 
 
@@ -68,7 +70,7 @@ def test_a_failing_job_backs_off_and_is_parked_with_its_error(any_house: House) 
         any_house.jobs()
         any_house.clock.advance(minutes=6)
     assert len(attempts) == MAX_ATTEMPTS
-    assert parked(any_house.engines.db)[0]["error"] == "Broken: no"
+    assert listed(any_house.engines.db, "parked")[0]["error"] == "Broken: no"
 
 
 def test_what_a_dead_worker_had_claimed_runs_again_after_its_lease(any_house: House) -> None:
@@ -100,8 +102,10 @@ def test_what_repeats_is_planned_once_however_often(any_house: House) -> None:
 
 
 def test_the_back_off_grows_and_ends() -> None:
-    assert timedelta(seconds=0.5) <= back_off(1) <= timedelta(seconds=1)
-    assert timedelta(seconds=150) <= back_off(50) <= timedelta(seconds=300)
+    assert max(back_off(1) for _ in range(50)) <= timedelta(seconds=1)
+    late = [back_off(50) for _ in range(200)]
+    assert timedelta(seconds=250) < max(late) <= timedelta(seconds=300)
+    assert timedelta() <= min(late) < timedelta(seconds=50)
 
 
 def test_a_job_that_takes_long_stays_with_its_worker(any_house: House) -> None:
@@ -155,4 +159,107 @@ def test_what_repeats_outlives_a_long_outage(any_house: House) -> None:
         any_house.clock.advance(minutes=6)
         worker.run_until_idle()
     assert len(runs) == 3
-    assert parked(any_house.engines.db) == []
+    assert listed(any_house.engines.db, "parked") == []
+
+
+class Killed(BaseException):
+    """What no handler survives, as a fault of the process would be."""
+
+
+def test_a_job_that_takes_the_process_down_is_parked_and_takes_no_other_along(any_house: House) -> None:
+    seen: list[Any] = []
+
+    def deadly(args: dict[str, Any]) -> None:
+        raise Killed
+
+    enqueue(any_house, "test.deadly")
+    enqueue(any_house, "test.job", n=1)
+    for _ in range(MAX_ATTEMPTS):
+        process = Worker(any_house.engines.db, {"test.deadly": deadly, "test.job": seen.append})
+        with pytest.raises(Killed):
+            process.run_due()
+        any_house.clock.advance(seconds=LEASE.total_seconds() + 1)
+    last = Worker(any_house.engines.db, {"test.deadly": deadly, "test.job": seen.append})
+    last.run_until_idle()
+    (found,) = listed(any_house.engines.db, "parked")
+    assert (found["name"], found["error"], found["attempts"]) == ("test.deadly", DIED, MAX_ATTEMPTS)
+    assert seen == [{"n": 1}]
+
+
+def test_a_timed_job_runs_while_a_thousand_slow_ones_wait(any_house: House) -> None:
+    db = any_house.engines.db
+    go_on, closed, begun = threading.Event(), threading.Event(), threading.Event()
+
+    def index(args: dict[str, Any]) -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    worker = Worker(db, {"test.slow": index, "test.timed": lambda args: closed.set()}, threads=2)
+    worker.slow.add("test.slow")
+    db.write(lambda tx: [tx.enqueue("test.slow", {"n": n}) for n in range(1000)])
+    running = threading.Thread(target=worker.run_forever)
+    running.start()
+    try:
+        assert begun.wait(60)
+        db.write(lambda tx: tx.enqueue("test.timed", {}, tx.now + timedelta(seconds=5)))
+        any_house.clock.advance(seconds=5)
+        assert closed.wait(60)
+        assert rows(any_house, "test.slow") == 1000
+    finally:
+        worker.stop()
+        go_on.set()
+        running.join(60)
+    assert not running.is_alive()
+    assert rows(any_house, "test.slow") >= 996
+    with db.read() as session:
+        held = select(func.count()).select_from(JobRow).where(JobRow.lease_until.is_not(None))
+        assert session.scalar(held) == 0
+
+
+def park(house: House, name: str) -> str:
+    enqueue(house, name)
+
+    def broken(args: dict[str, Any]) -> None:
+        raise Broken("no")
+
+    worker = Worker(house.engines.db, {name: broken})
+    for _ in range(MAX_ATTEMPTS):
+        worker.run_due()
+        house.clock.advance(minutes=6)
+    return next(job["id"] for job in listed(house.engines.db, "parked") if job["name"] == name)
+
+
+def test_a_parked_job_is_retried_from_its_first_attempt(any_house: House) -> None:
+    seen: list[Any] = []
+    db, parked_id = any_house.engines.db, park(any_house, "test.job")
+    assert retry(db, [parked_id, "job_nothing"]) == 1
+    assert retry(db, [parked_id]) == 0, "it waits already"
+    (job,) = listed(db)
+    assert (job["status"], job["attempts"], job["error"]) == ("waiting", 0, None)
+    Worker(db, {"test.job": seen.append}).run_until_idle()
+    assert (seen, rows(any_house)) == ([{}], 0)
+
+
+def test_what_runs_is_not_dropped_and_what_is_dropped_does_not_run(any_house: House) -> None:
+    db, seen = any_house.engines.db, list[Any]()
+    enqueue(any_house)
+    worker = Worker(db, {"test.job": seen.append})
+    (held,) = db.write(worker._claim)
+    assert listed(db)[0]["running"]
+    assert drop(db, [held.id]) == 0
+    db.write(lambda tx: worker._release(tx, [held]))
+    assert drop(db, [held.id]) == 1
+    worker.run_until_idle()
+    assert (seen, listed(db)) == ([], [])
+
+
+def test_a_job_somebody_else_took_over_is_not_begun(any_house: House) -> None:
+    db, seen = any_house.engines.db, list[Any]()
+    enqueue(any_house)
+    slow, other = Worker(db, {"test.job": seen.append}), Worker(db, {})
+    claimed = db.write(slow._claim)
+    any_house.clock.advance(seconds=LEASE.total_seconds() + 1)
+    assert len(db.write(other._claim)) == 1
+    slow._run_all(claimed)
+    assert seen == []
+    assert rows(any_house) == 1

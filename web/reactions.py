@@ -39,7 +39,8 @@ def connect(db: AnyDatabase, services: Services) -> None:
     worker.repeat("notes.sweep_uploads", timedelta(hours=1), services.uploads.sweep)
     worker.repeat("search.fill_if_lost", timedelta(minutes=10), services.search.fill_if_lost)
     # An index that fills must not keep an order from being closed at its time.
-    worker.slow |= {"metrics.seal", "feed.rescore", "search.fill_if_lost", "search.index", "moderation.screen_listing"}
+    worker.slow |= {"metrics.seal", "feed.rescore", "notes.sweep_uploads"}
+    worker.slow |= {"search.fill_if_lost", "search.index", "moderation.screen_listing"}
     worker.handlers.update(shop_jobs(services.orders, services.products))
     worker.handlers.update(services.live_jobs.handlers)
     worker.handlers[n.DROP_FILES] = lambda args: services.uploads.drop_files(args["names"])

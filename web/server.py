@@ -7,20 +7,9 @@ import socket
 from typing import Any
 
 from flask import Flask
-from gevent.pywsgi import WSGIHandler, WSGIServer
-
-from web.websocket import CONNECTION
+from gevent.pywsgi import WSGIServer
 
 log = logging.getLogger("offshelf.server")
-
-
-class _Handler(WSGIHandler):  # type: ignore[misc]
-    """Lets an upgraded request say that no other request follows on its connection."""
-
-    def get_environ(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environ()
-        environ[CONNECTION] = self
-        return environ
 
 
 class _Quick(WSGIServer):  # type: ignore[misc]
@@ -34,7 +23,7 @@ class Server:
     """Serves a WSGI app on a listening socket or address while the block runs; at its end open requests get a second."""
 
     def __init__(self, listener: Any, app: Any) -> None:
-        self._server = _Quick(listener, app, log=None, error_log=log, handler_class=_Handler)
+        self._server = _Quick(listener, app, log=None, error_log=log)
 
     def __enter__(self) -> Server:
         self.start()

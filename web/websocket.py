@@ -23,7 +23,6 @@ SEND_SECONDS = 10.0  # a viewer whose connection took nothing for so long is gon
 MAX_PACKETS = 2000
 MAX_BYTES = 1_000_000
 TRY_AGAIN_LATER = 1013
-CONNECTION = "offshelf.connection"  # where the environ holds the server's own connection object
 
 
 class Backlog(JoinableQueue):  # type: ignore[misc]
@@ -67,8 +66,6 @@ class WebSocketWSGI:
         self._socket: _Server
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        if (connection := environ.get(CONNECTION)) is not None:
-            connection.close_connection = True  # else the server would read what follows as another request
         self._socket = _Server(
             environ,
             max_message_size=self._limit,
@@ -76,7 +73,12 @@ class WebSocketWSGI:
             event_class=gevent.event.Event,
             selector_class=gevent.selectors.DefaultSelector,
         )
-        answer = self._handler(self)
+        try:
+            answer = self._handler(self)
+        finally:
+            if self._socket.mode == "gevent":
+                reader = environ["wsgi.input"]  # or what stands before it
+                getattr(reader, "rfile", reader).close()  # else the server would read what follows as another request
         if self._socket.mode == "gunicorn":
             raise StopIteration  # its word for: nothing is left to answer on this connection
         return answer

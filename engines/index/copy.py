@@ -12,8 +12,8 @@ from pyroaring import BitMap
 
 from engines.index.labels import Terms, labels
 from engines.index.vectors import VectorRows, key_of
-from engines.offloop import native_lock
 from engines.index.words import WordIndex
+from engines.offloop import native_lock
 from kernel.ports import Hit, IndexDocument, Vectors
 
 GROWTH = 2_000

@@ -13,8 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 import socketio
+from werkzeug.test import Client
 
-ROOT = Path(__file__).parents[2]
+from kernel.config import Settings
+from tests.e2e.served import PATIENCE, ROOT, environ_of
+from web.process import opened
+
 STOCK_GEVENT = """
 from gevent import monkey; monkey.patch_all()
 from gevent.pywsgi import WSGIServer
@@ -50,12 +54,9 @@ print(Client(app).get("/api/v1/feed").status_code, flush=True)
 
 
 @contextmanager
-def program(source: str, folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFSHELF_")}
-    ours = {"DATA": str(folder), "ENCODER": "hash", "LOG_LEVEL": "WARNING", **settings}
-    environ = {**kept, **{f"OFFSHELF_{name}": value for name, value in ours.items()}}
-    command = [sys.executable, "-c", source]
-    pipe = subprocess.PIPE
+def program(source: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    environ = environ_of(folder, ENCODER="hash", LOG_LEVEL="WARNING")
+    command, pipe = [sys.executable, "-c", source], subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
@@ -71,23 +72,23 @@ def port_of(process: subprocess.Popen[str]) -> int:
 def test_under_gevents_own_server_pages_and_sockets_are_served_and_the_end_is_clean(tmp_path: Path) -> None:
     with program(STOCK_GEVENT, tmp_path) as process:
         url = f"http://127.0.0.1:{port_of(process)}"
-        assert requests.get(f"{url}/", headers={"User-Agent": "Mozilla"}, timeout=20).status_code == 200
+        assert requests.get(f"{url}/", headers={"User-Agent": "Mozilla"}, timeout=PATIENCE).status_code == 200
         client = socketio.Client()
-        client.connect(url, transports=["websocket"], namespaces=["/live"], wait_timeout=20)
+        client.connect(url, transports=["websocket"], namespaces=["/live"], wait_timeout=PATIENCE)
         assert client.transport() == "websocket"
         client.disconnect()
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE)
     assert (process.returncode, said) == (0, "")
 
 
 def test_without_gevent_http_is_served_and_the_log_says_what_is_not(tmp_path: Path) -> None:
     with program(STOCK_THREADS, tmp_path) as process:
         url = f"http://127.0.0.1:{port_of(process)}"
-        assert requests.get(f"{url}/api/v1/feed", timeout=20).status_code == 200
-        assert requests.get(f"{url}/socket.io/?EIO=4&transport=polling", timeout=20).status_code == 404
+        assert requests.get(f"{url}/api/v1/feed", timeout=PATIENCE).status_code == 200
+        assert requests.get(f"{url}/socket.io/?EIO=4&transport=polling", timeout=PATIENCE).status_code == 404
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "live sockets need gevent" in said
 
@@ -96,7 +97,7 @@ def test_a_second_worker_is_told_who_has_the_folder(tmp_path: Path) -> None:
     with program(STOCK_THREADS, tmp_path) as first:
         port_of(first)
         with program(STOCK_THREADS, tmp_path) as second:
-            _, said = second.communicate(timeout=30)
+            _, said = second.communicate(timeout=PATIENCE)
         assert second.returncode == 1
         assert f"is in use by process {first.pid}" in said
 
@@ -104,31 +105,29 @@ def test_a_second_worker_is_told_who_has_the_folder(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_worker_forked_from_it_refuses_and_closes_nothing_of_its_parents(tmp_path: Path) -> None:
     with program(FORKED, tmp_path) as process:
-        out, said = process.communicate(timeout=30)
+        out, said = process.communicate(timeout=PATIENCE)
     assert out.split() == ["503", "200"], said
 
 
-SPEND = {"handle": "nobody", "password": "wrong wrong wrong"}
-
-
-def statuses(url: str, addresses: list[str]) -> list[int]:
-    """Log in wrongly, as a proxy passes it on for these addresses."""
-    return [
-        requests.post(f"{url}/api/v1/sessions", json=SPEND, headers={"X-Forwarded-For": one}, timeout=20).status_code
-        for one in addresses
+def statuses(client: Client, addresses: list[str]) -> list[int]:
+    """Log in with rubbish, as a proxy passes it on for these addresses."""
+    sent = [
+        client.post("/api/v1/sessions", json={"handle": 7}, headers={"X-Forwarded-For": address})
+        for address in addresses
     ]
+    return [answer.status_code for answer in sent]
 
 
 @pytest.mark.parametrize("trusted", [0, 1])
 def test_each_visitor_behind_a_trusted_proxy_has_limits_of_his_own(tmp_path: Path, trusted: int) -> None:
-    with program(STOCK_THREADS, tmp_path, TRUSTED_PROXIES=str(trusted)) as process:
-        url = f"http://127.0.0.1:{port_of(process)}"
+    with opened(Settings(data=tmp_path, encoder="hash", trusted_proxies=trusted)) as app:
+        client = Client(app)
         tries = 0
-        while statuses(url, ["203.0.113.9, 198.51.100.1"]) != [429]:
+        while statuses(client, ["203.0.113.9, 198.51.100.1"]) != [429]:
             tries += 1
             assert tries < 200
-        others = statuses(url, ["198.51.100.2", "203.0.113.9, 198.51.100.1", "198.51.100.1, 198.51.100.3"])
-        assert others == ([401, 429, 401] if trusted else [429, 429, 429])
+        others = statuses(client, ["198.51.100.2", "203.0.113.9, 198.51.100.1", "198.51.100.1, 198.51.100.3"])
+        assert others == ([422, 429, 422] if trusted else [429, 429, 429])
         headers = {"User-Agent": "Mozilla", "Accept": "text/html", "X-Forwarded-Proto": "https"}
-        cookie = requests.get(f"{url}/", headers=headers, timeout=20).headers["Set-Cookie"]
+        cookie = client.get("/", headers=headers).headers["Set-Cookie"]
         assert ("Secure" in cookie) == bool(trusted)

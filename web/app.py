@@ -22,7 +22,7 @@ from notes.routes import files as media_files
 from notes.routes import routes as note_routes
 from search.routes import routes as search_routes
 from shop.routes import routes as shop_routes
-from web import asyncapi, auth, errors, openapi
+from web import asyncapi, auth, errors, health, openapi
 from web.engines import Engines, open_engines, secret_key
 from web.front import Front
 from web.pages import account, figures, front, pay, people, profile, studio, studio_rooms
@@ -66,7 +66,7 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     auth.install(app)
     errors.install(app)
     add_services(app)
-    app.add_url_rule("/healthz", view_func=healthz)
+    health.install(app, settings, engines)
     app.add_url_rule("/api/v1/asyncapi.json", view_func=_constant(asyncapi.document), endpoint="asyncapi")
     app.add_url_rule("/api/v1/openapi.json", view_func=_constant(lambda: openapi.document(app)), endpoint="openapi")
     return app
@@ -105,11 +105,6 @@ class IdConverter(BaseConverter):
     """A path part that has the form of an id; anything else is no such page."""
 
     regex = r"[a-z]{2,12}_[0-9a-z]{26}"
-
-
-def healthz() -> Response:
-    """The process answers."""
-    return Response(b'{"status":"ok"}', mimetype="application/json")
 
 
 def _constant(make: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:

@@ -19,7 +19,7 @@ SESSION_COOKIE = "offshelf_session"
 DEVICE_COOKIE = "offshelf_device"
 DEVICE_HEADER = "X-Device"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_NOBODYS = ("/static/", "/media/", "/healthz")
+_NOBODYS = ("/static/", "/media/", "/healthz", "/readyz", "/metrics")
 _YEAR = 365 * 24 * 3600
 
 

@@ -27,7 +27,7 @@ from web.pages import assets, phrases, words
 log = logging.getLogger("offshelf.pages")
 LANGUAGE_COOKIE, SAID_COOKIE = "offshelf_language", "offshelf_said"
 READS, WRITES, PASSWORDS = Rate(600, 60), Rate(120, 60), Rate(20, 60)
-_NO_PAGE = ("/api/", "/static/", "/media/", "/socket.io", "/healthz")
+_NO_PAGE = ("/api/", "/static/", "/media/", "/socket.io", "/healthz", "/readyz", "/metrics")
 _YEAR = 365 * 24 * 3600
 _UPLOADS = ("/studio/notes/", "/me/profile")
 _MOST_UPLOADED = 32 * 2**20

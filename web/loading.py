@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +26,21 @@ def load_first(settings: Settings, reset: bool) -> None:
         return
     verb = ["-m", "web.cli", "demo", "--load-only", *(["--reset"] if reset else [])]
     guarded = [sys.executable, "-I", "-S", str(GUARD), "die", str(os.getpid()), sys.executable, *verb]
-    if code := subprocess.run(guarded, check=False).returncode:
+    if code := _wait_for(guarded):
         sys.exit(code if code > 0 else 128 - code)
+
+
+def _wait_for(command: list[str]) -> int:
+    """Its exit code. Whoever stops this process stops that one: by one interrupt, after which it closes what it opened."""
+    with subprocess.Popen(command, start_new_session=True) as child:
+        before = {
+            n: signal.signal(n, lambda *_: child.send_signal(signal.SIGINT)) for n in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            return child.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def load_demo(settings: Settings, reset: bool) -> None:

@@ -34,6 +34,7 @@ from metrics import DailyQuery
 from moderation.schemas import CaseQuery, PageQuery
 from search.schemas import SearchQuery
 from shop.models import Order, StockMove
+from tests.e2e.served import environ_of, outlived, watched
 from web.app import Services, build_services, create_app, open_engines
 from web.migrate import upgrade
 
@@ -317,3 +318,24 @@ def test_a_load_killed_in_the_middle_leaves_no_process_and_starts_over_to_the_sa
     assert ((data / "demo.loaded").exists(), (data / "demo.loading").exists()) == (True, False)
     with begin(program, data) as third:
         assert third.communicate(timeout=PATIENCE)[1] == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the children in /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_interrupted_while_it_loads_ends_cleanly_and_takes_everything_along(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    environ, pipe = environ_of(tmp_path, ENCODER="hash"), subprocess.PIPE
+    command = [sys.executable, "-m", "web.cli", "demo", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=pipe, stderr=pipe, text=True) as asked:
+        assert asked.stderr is not None
+        assert any("accounts" in line for line in asked.stderr)
+        family = watched(asked.pid)
+        assert len(family) >= 2, "the load, and its Valkey"
+        asked.send_signal(how)
+        out, said = asked.communicate(timeout=PATIENCE)
+    assert (asked.returncode, out) == (130, "")
+    assert "leaked" not in said
+    assert "Traceback" not in said
+    assert outlived(family) == []
+    assert (tmp_path / "demo.loading").exists()

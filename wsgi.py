@@ -8,8 +8,17 @@ this (gunicorn's gevent workers do): elsewhere `/socket.io/` is not there. `offs
 from __future__ import annotations
 
 import os
+import sys
 
 from kernel.config import read_settings
+from kernel.errors import AppError, SettingError
 from web.process import hosted
 
-app = hosted(read_settings(os.environ))
+GIVE_UP = 4
+"""gunicorn starts a worker again and again unless it ends with this."""
+
+try:
+    app = hosted(read_settings(os.environ))
+except (SettingError, AppError) as error:
+    print(f"offshelf: {error}", file=sys.stderr, flush=True)
+    sys.exit(GIVE_UP if "gunicorn" in sys.modules else 2)

@@ -223,6 +223,8 @@ def open_encoder(spec: str, models_folder: Path, threads: int = 1, tokens: int =
     if not exported(folder):
         command = f"python -m engines.encoder_export {folder} --model {spec}"
         raise Unavailable(
-            "encoder.not_exported", f"The encoder {spec} has not been exported. Run: {command}", command=command
+            "encoder.not_exported",
+            f"The encoder {spec} (OFFSHELF_ENCODER) has not been exported. Run: {command}",
+            command=command,
         )
     return OnnxEncoder(folder, threads, tokens)

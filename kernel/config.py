@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from kernel.errors import SettingError
 
 PREFIX = "OFFSHELF_"
+SECRET_CHARACTERS = 32
+UNSAID = ("secret", "database_url", "kv_url", "index_url", "public_url")
+"""Settings whose values are not repeated: they may hold a password."""
 ANY = ("0.0.0.0", "::")
 
 
@@ -23,8 +26,10 @@ class Settings(BaseModel):
 
     data: Annotated[Path, Field(description="the folder that keeps everything", validate_default=True)] = Path("var")
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535, description="port to listen on, 0 for any free one")] = 8000
-    public_url: Annotated[str, Field(description="how browsers reach this server; empty: as they asked")] = ""
+    port: Annotated[int, Field(ge=0, le=65535, description="port to listen on, 0 to 65535; 0 for any free one")] = 8000
+    public_url: Annotated[
+        str, Field(description="https://HOST as browsers reach this server; empty: as they asked")
+    ] = ""
     trusted_proxies: Annotated[
         int,
         Field(
@@ -61,13 +66,12 @@ class Settings(BaseModel):
         Field(description="key that signs sessions, 32 characters or more; empty: made and kept in the data folder"),
     ] = ""
     demo: Annotated[bool, Field(description="true or false: the demo's accounts and fake payment page")] = False
-    max_body: Annotated[int, Field(ge=1024, description="largest request body in bytes")] = 8 * 2**20
+    max_body: Annotated[
+        int, Field(ge=1024, le=2**30, description="largest request body in bytes, 1024 to 1073741824")
+    ] = 8 * 2**20
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR")
     ] = "INFO"
-    log_format: Annotated[
-        Literal["auto", "text", "json"], Field(description="text, json, or auto: text on a terminal, else json")
-    ] = "auto"
     rate_limits: Annotated[bool, Field(description="true or false: limits per person and time")] = True
 
     ingest_host: Annotated[
@@ -85,7 +89,10 @@ class Settings(BaseModel):
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         """From here on no part of the program can take a relative path for another folder's."""
-        return folder.expanduser().absolute()
+        try:
+            return folder.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError("nobody's home") from None
 
     @field_validator("time_zone")
     @classmethod
@@ -96,10 +103,18 @@ class Settings(BaseModel):
             raise ValueError("not in the tz database") from None
         return name
 
+    @field_validator("public_url")
+    @classmethod
+    def _an_origin(cls, url: str) -> str:
+        parts = urlsplit(url)  # ValueError for a port that is none
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0):
+            raise ValueError("not an address")
+        return url
+
     @field_validator("secret")
     @classmethod
     def _long_secret(cls, secret: str) -> str:
-        if secret and len(secret) < 32:
+        if secret and len(secret) < SECRET_CHARACTERS:
             raise ValueError("shorter than 32 characters")
         return secret
 
@@ -159,5 +174,5 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         accepts = Settings.model_fields[name].description
-        shown = "" if name in ("secret", "database_url", "kv_url", "index_url") else f" is {values[name]!r}, which"
+        shown = "" if name in UNSAID else f" is {values[name]!r}, which"
         raise SettingError(f"{PREFIX}{name.upper()}{shown} cannot be used; it takes {accepts}.") from None

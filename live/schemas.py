@@ -105,7 +105,7 @@ class RoomCard(Schema):
     title: str
     cover: Cover | None
     host: AccountRef
-    viewers: int | None
+    viewers: int
     commercial: bool
     disclosure: Disclosure | None
     started_at: str | None

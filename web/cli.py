@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -51,10 +52,11 @@ def settings_of(**overrides: object) -> Settings:
 @click.option("--port", type=int, help="Port to listen on; 0 takes any free one.")
 def serve(host: str | None, port: int | None) -> None:
     """Run the server: web, sockets and jobs in one process."""
+    settings = settings_of(host=host, port=port)
     _patched()
     from web.process import run
 
-    run(settings_of(host=host, port=port))
+    run(settings)
 
 
 @offshelf.command()
@@ -263,10 +265,11 @@ def config(as_json: bool) -> None:
 
 
 def _without_password(value: object) -> object:
-    if not isinstance(value, str) or "@" not in value or "://" not in value:
+    if not isinstance(value, str) or "://" not in value:
         return value
     scheme, _, rest = value.partition("://")
-    return f"{scheme}://***@{rest.rpartition('@')[2]}"
+    place = f"***@{rest.rpartition('@')[2]}" if "@" in rest else rest
+    return f"{scheme}://" + re.sub(r"([?&]\w*(?:pass|secret)\w*=)[^&]*", r"\1***", place)
 
 
 def _print(value: Any, as_json: bool, text: Callable[[], str]) -> None:

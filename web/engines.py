@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.blobs import FileBlobs
-from engines.breaker import BreakerKeyValue
 from engines.encoder import open_encoder
 from engines.index import open_index
 from engines.ingest import UdpPorts
@@ -18,7 +17,8 @@ from engines.payments import FakePayments
 from engines.realtime import open_realtime
 from engines.sql import AnyDatabase, open_database
 from kernel.clock import SystemClock
-from kernel.config import Settings
+from kernel.config import SECRET_CHARACTERS, Settings
+from kernel.errors import SettingError
 from kernel.ports import Blobs, Clock, Encoder, IngestPorts, KeyValue, MediaServer, Realtime, SearchIndex
 
 
@@ -54,7 +54,7 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
     encoder = open_encoder(settings.encoder, settings.data / "models")
     return Engines(
         db=open_database(settings.sql_url, clock),
-        kv=kv or BreakerKeyValue(open_kv(settings.kv_url, settings.data / "kv")),
+        kv=kv or open_kv(settings.kv_url, settings.data / "kv"),
         blobs=FileBlobs(settings.data / "media" / "images", clock),
         clock=clock,
         payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),
@@ -75,9 +75,18 @@ def secret_key(settings: Settings) -> str:
     path = settings.data / "secret"
     if not path.exists():
         _write_private(path, secrets.token_urlsafe(48))
-    return path.read_text()
+    kept = path.read_text().strip()
+    if len(kept) < SECRET_CHARACTERS:
+        raise SettingError(
+            f"OFFSHELF_SECRET: {path} holds no key; set OFFSHELF_SECRET, or remove that file: who is logged in is logged out."
+        )
+    return kept
 
 
 def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
+    """Whole or not at all: half a key would sign sessions."""
+    aside = path.with_name(".secret")
+    aside.unlink(missing_ok=True)
+    aside.touch(mode=0o600)
+    aside.write_text(text)
+    aside.replace(path)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
+from engines.preflight import check_database
 from kernel.db import Base
 from kernel.errors import SettingError
 
@@ -25,6 +26,7 @@ def upgrade(url: str) -> str:
     """Bring the database to the newest revision; its name."""
     from alembic import command
 
+    check_database(url)
     with _connect(url) as connection:
         command.upgrade(alembic_config(connection), "head")
         return revisions()[1]
@@ -54,6 +56,7 @@ def refuse_other_schema(url: str) -> None:
 
 
 def _is_fresh(url: str) -> bool:
+    check_database(url)
     with _connect(url) as connection:
         tables = inspect(connection)
         return not (tables.has_table("alembic_version") or tables.has_table("accounts"))
@@ -91,8 +94,6 @@ def alembic_config(connection: Connection | None) -> Config:
 
 @contextmanager
 def _connect(url: str) -> Iterator[Connection]:
-    engine = create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool, hide_parameters=True
-    )
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
     with engine.begin() as connection:
         yield connection

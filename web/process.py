@@ -39,8 +39,14 @@ log = logging.getLogger("offshelf")
 @contextlib.contextmanager
 def data_folder(settings: Settings) -> Iterator[Path]:
     """Own the data folder while the block runs; a second process is told who has it (`SettingError`)."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    with (settings.data / "lock").open("a+") as lock:
+    from engines.preflight import check_folder, unusable
+
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        opened_lock = (settings.data / "lock").open("a+")
+    except OSError as error:
+        raise unusable(settings.data, error) from None
+    with opened_lock as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -48,6 +54,7 @@ def data_folder(settings: Settings) -> Iterator[Path]:
             raise SettingError(
                 f"The data folder {settings.data} is in use by process {lock.read().strip() or '?'}; stop it or set OFFSHELF_DATA to another folder."
             ) from None
+        check_folder(settings.data)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -61,7 +68,7 @@ def run(settings: Settings) -> None:
 
     from web.server import Server
 
-    configure(settings)
+    configure(settings.log_level)
     stopped = Event()
     with contextlib.closing(listen(settings)) as listener, opened(settings) as app:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -74,7 +81,7 @@ def run(settings: Settings) -> None:
 
 def hosted(settings: Settings) -> Flask:
     """The app, opened until this process ends: for a WSGI server that starts, forks and stops as it likes (`wsgi.py`)."""
-    configure(settings)
+    configure(settings.log_level)
     closing = contextlib.ExitStack()
     app = closing.enter_context(opened(settings))
     atexit.register(closing.close)
@@ -106,7 +113,11 @@ def opened(settings: Settings) -> Iterator[Flask]:
 
 
 def _open(settings: Settings, closing: contextlib.ExitStack) -> Flask:
-    from engines.offloop import beside, off_loop
+    from engines.preflight import check_database, check_kv
+
+    check_kv(settings.kv_url)
+    check_database(settings.sql_url)
+    from engines.offloop import beside, off_loop  # from here on it takes its time
     from web.app import build_services, create_app, open_engines
     from web.migrate import ensure_current
 

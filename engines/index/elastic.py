@@ -40,6 +40,9 @@ CANDIDATES = 512
 """HNSW candidates per query at least; Elasticsearch's default (1.5 k) loses several % of the exact top 100."""
 MOST = 10_000
 """Elasticsearch's own limit for candidates and for the depth of an answer."""
+_REFUSED = (
+    "OFFSHELF_INDEX_URL: Elasticsearch refuses this user or password; name a user that may make and fill indices."
+)
 Steps = list[dict[str, Any]]
 _BULK = 500
 _CEILINGS_FOR = 5.0
@@ -62,6 +65,9 @@ class ElasticIndex:
         try:
             _check(self._client)
             self._ensure()
+        except AuthorizationException:
+            self._client.close()
+            raise SettingError(_REFUSED) from None
         except BaseException:
             self._client.close()
             raise
@@ -414,18 +420,18 @@ def _check(client: Elasticsearch) -> None:
     try:
         version = str(client.info()["version"]["number"])
     except (AuthenticationException, AuthorizationException):
+        raise SettingError(_REFUSED) from None
+    except (UnsupportedProductError, KeyError, TypeError):
         raise SettingError(
-            "OFFSHELF_INDEX_URL: Elasticsearch refuses this user or password; name a user that may make and fill indices."
+            "OFFSHELF_INDEX_URL: what answers there is not Elasticsearch; correct the address."
         ) from None
-    except UnsupportedProductError:
-        raise SettingError("OFFSHELF_INDEX_URL: what answers there is not Elasticsearch.") from None
     except ApiError as error:
         raise SettingError(
-            f"OFFSHELF_INDEX_URL: Elasticsearch {MAJOR} is needed; this server answers {error.status_code}."
+            f"OFFSHELF_INDEX_URL: what answers there says {error.status_code}; name an Elasticsearch {MAJOR}."
         ) from None
     except TransportError as error:
-        raise SettingError(f"OFFSHELF_INDEX_URL: no Elasticsearch answers there ({type(error).__name__}).") from None
-    if version.partition(".")[0] != str(MAJOR):
         raise SettingError(
-            f"OFFSHELF_INDEX_URL: this is Elasticsearch {version}; Offshelf speaks with version {MAJOR}."
-        )
+            f"OFFSHELF_INDEX_URL: no Elasticsearch answers there ({type(error).__name__}); start it or correct the address."
+        ) from None
+    if version.partition(".")[0] != str(MAJOR):
+        raise SettingError(f"OFFSHELF_INDEX_URL: this is Elasticsearch {version}; name an Elasticsearch {MAJOR}.")

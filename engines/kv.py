@@ -185,8 +185,8 @@ def _patience() -> dict[str, Any]:
     """Wait for a free connection rather than open more, and retry once, quickly, for a server that came back."""
     return {
         "max_connections": CONNECTIONS,
-        "timeout": 2,
-        "socket_timeout": 2,
+        "timeout": 1,
+        "socket_timeout": 1,
         "retry": Retry(ConstantBackoff(0.05), 1),
     }
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import secrets
 import threading
+import time
 from collections import deque
 from typing import Any
 
 import orjson
 import redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as TimedOut
 
 from engines.kv import open_client
 from kernel.ports import Realtime, Subscriber
@@ -17,6 +21,8 @@ from kernel.ports import Realtime, Subscriber
 log = logging.getLogger(__name__)
 
 BACKLOG = 100_000
+SILENCE = 2.0  # a bus that does not even answer a ping for so many seconds is away, whatever its connection says
+AGAIN = 1.0  # for so many seconds after a failure only this process is told
 
 
 class InProcessRealtime:
@@ -83,7 +89,8 @@ class RedisRealtime:
     """One channel that every process publishes to and, once somebody subscribes, listens to.
 
     While Redis is away, this process goes on hearing itself and says that it is `degraded`; it listens again as soon as
-    Redis is back. What others published meanwhile is lost here: the rooms' log makes up for it, nothing for chat.
+    Redis is back. What others published meanwhile is lost here: the rooms' log makes up for it, nothing for chat. Nothing
+    is heard twice: each event has a name, and what was told here alone is known by it should Redis bring it after all.
     """
 
     def __init__(self, client: redis.Redis, channel: str = "offshelf:bus") -> None:
@@ -93,6 +100,9 @@ class RedisRealtime:
         self._closing = threading.Event()
         self._heard = threading.Event()
         self._listener: threading.Thread | None = None
+        self._away_until = 0.0
+        self._self, self._count = secrets.token_hex(8), itertools.count()
+        self._naming, self._told_here = threading.Lock(), dict[str, None]()
 
     @property
     def degraded(self) -> bool:
@@ -100,11 +110,15 @@ class RedisRealtime:
         return self._listener is not None and not self._heard.is_set()
 
     def publish(self, topic: str, event: str, data: dict[str, Any]) -> None:
-        try:
-            self._client.publish(self._channel, orjson.dumps((topic, event, data)))
-        except RedisError as error:
-            log.warning("the bus does not answer (%s); %s reaches this process alone", type(error).__name__, event)
-            self._here.publish(topic, event, data)
+        name = f"{self._self}{next(self._count)}"
+        if not self.degraded and time.monotonic() >= self._away_until:
+            try:
+                self._client.publish(self._channel, orjson.dumps((topic, event, data, name)))
+                return
+            except RedisError as error:
+                self._away_until = time.monotonic() + AGAIN
+                log.warning("the bus does not answer (%s); %s reaches this process alone", type(error).__name__, event)
+        self._tell_here(name, topic, event, data)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         self._here.subscribe(subscriber)
@@ -126,21 +140,40 @@ class RedisRealtime:
             try:
                 with self._client.pubsub() as pubsub:
                     pubsub.subscribe(self._channel)
-                    while not self._closing.is_set():
-                        self._take(pubsub.get_message(timeout=0.5))
+                    self._hear(pubsub)
             except RedisError as error:
                 if self._heard.is_set():
                     log.warning("the bus does not answer (%s); trying again", type(error).__name__)
                 self._heard.clear()
                 self._closing.wait(0.25)
 
-    def _take(self, message: dict[str, Any] | None) -> None:
-        if message is None:
-            return
+    def _hear(self, pubsub: Any) -> None:
+        """Take what comes. A connection that lives on without its server is noticed because no ping comes back."""
+        heard_at = time.monotonic()
+        while not self._closing.is_set():
+            message = pubsub.get_message(timeout=0.5)
+            if message is not None:
+                heard_at = time.monotonic()
+                self._take(message)
+            elif time.monotonic() - heard_at > SILENCE:
+                raise TimedOut("no answer to a ping")
+            else:
+                pubsub.ping()
+
+    def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":
             self._heard.set()
         elif message["type"] == "message":
-            self._here.publish(*orjson.loads(message["data"]))
+            topic, event, data, name = orjson.loads(message["data"])
+            if name not in self._told_here:
+                self._here.publish(topic, event, data)
+
+    def _tell_here(self, name: str, topic: str, event: str, data: dict[str, Any]) -> None:
+        with self._naming:
+            self._told_here[name] = None
+            if len(self._told_here) > BACKLOG:
+                del self._told_here[next(iter(self._told_here))]
+        self._here.publish(topic, event, data)
 
 
 def open_realtime(kv_url: str, channel: str = "offshelf:bus") -> Realtime:

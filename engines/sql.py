@@ -146,6 +146,7 @@ class PostgresDatabase:
             pool_size=16,
             max_overflow=16,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error names the statement; what it was given may be somebody's secret
             pool_timeout=10,
             connect_args={"connect_timeout": 5},
         )
@@ -252,6 +253,7 @@ def _sqlite_engine(url: str, pool_size: int, read_only: bool) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
+        hide_parameters=True,
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 10},
     )
 

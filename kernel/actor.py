@@ -23,6 +23,11 @@ class Actor:
         """The account, or the device that has not yet merged into one."""
         return self.account_id or self.device_id
 
+    @property
+    def kind(self) -> str:
+        """`account`, `device` or `nobody`: all that a log line says of who asked."""
+        return "account" if self.account_id else "device" if self.device_id else "nobody"
+
     def has(self, *roles: str) -> bool:
         return not self.roles.isdisjoint(roles)
 

@@ -72,6 +72,9 @@ class Settings(BaseModel):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR")
     ] = "INFO"
+    log_format: Annotated[
+        Literal["auto", "text", "json"], Field(description="text, json, or auto: text on a terminal, else json")
+    ] = "auto"
     rate_limits: Annotated[bool, Field(description="true or false: limits per person and time")] = True
 
     ingest_host: Annotated[

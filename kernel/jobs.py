@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Index, Integer, String, Text, Update, case, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kernel.context import request_id
+from kernel.context import working_on
 from kernel.db import Base, Database, Instant, Json, Write, insert_ignore
 from kernel.ids import new_id
 
@@ -233,15 +233,13 @@ class Worker:
 
     def _run(self, job: Claimed) -> bool:
         """Whether the job is done; what failed is planned again or parked."""
-        token = request_id.set(job.request_id)
-        try:
-            self.handlers[job.name](job.args)
-        except Exception as error:
-            log.warning("job %s %s failed (attempt %s): %s", job.name, job.id, job.attempts, error, exc_info=True)
-            self.db.write(lambda tx, error=error: self._fail(tx, job, error))  # type: ignore[misc]
-            return False
-        finally:
-            request_id.reset(token)
+        with working_on(f"{job.name} {job.id}", job.request_id):
+            try:
+                self.handlers[job.name](job.args)
+            except Exception as error:
+                log.warning("job %s %s failed (attempt %s): %s", job.name, job.id, job.attempts, error, exc_info=True)
+                self.db.write(lambda tx, error=error: self._fail(tx, job, error))  # type: ignore[misc]
+                return False
         return True
 
     def _fail(self, tx: Write, job: Claimed, error: Exception) -> None:

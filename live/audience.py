@@ -50,7 +50,7 @@ class Audience:
         self.connections: dict[str, Connection] = {}
         self._emit, self._leave = emit, leave
         self._seats: Counter[tuple[str, str]] = Counter()  # (room, person) -> connections
-        self._viewers: dict[str, int] = {}
+        self._viewers: dict[str, int | None] = {}
         self._ticks = 0
 
     def gone(self, sid: str) -> None:
@@ -112,7 +112,9 @@ class Audience:
     def tick(self) -> None:
         """Once a second: viewer counts that changed; now and then renewed leases and what the bus lost."""
         self._ticks += 1
-        if self._ticks % int(RENEW) == 0:
+        if (
+            self._ticks % int(RENEW) == 0 or None in self._viewers.values()
+        ):  # a store that comes back may come back empty
             for place in list(self._seats):
                 self.presence.enter(*place)
         if self._ticks % 2 == 0:

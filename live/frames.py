@@ -60,15 +60,17 @@ class OrderResult(Schema):
 
 
 class Joined(Schema):
-    """`snapshot` (the state after event `seq`), or `events` that lead from `after` to `seq`. Beside it what is best effort."""
+    """`snapshot` (the state after event `seq`), or `events` that lead from `after` to `seq`. Beside it what is best effort:
+    `viewers` is null while nobody can know, `degraded` is what the event `degraded` last said of `realtime`."""
 
     snapshot: dict[str, Any] | None = None
     events: list[RoomEventOut] | None = None
     seq: int
-    viewers: int
+    viewers: int | None
     host: AccountRef
     playlist: str | None
     chat: list[dict[str, Any]]
+    degraded: bool
 
 
 class ChatSentAck(Schema):
@@ -76,9 +78,17 @@ class ChatSentAck(Schema):
     n: int
 
 
+class Degraded(Schema):
+    """`realtime`: what happens in other processes comes late (numbered events) or not at all (chat) until this is false."""
+
+    realtime: bool
+
+
 class PresenceOut(Schema):
+    """`viewers` is null while nobody can know."""
+
     room: str
-    viewers: int
+    viewers: int | None
 
 
 class ChatDeletedOut(Schema):
@@ -130,5 +140,6 @@ OUT: dict[str, Frame] = {
     "chat.deleted": Frame("A message is gone.", ChatDeletedOut),
     "room.gone": Frame("This connection is out of the room.", RoomGone),
     "chat.muted": Frame("You may not speak in this room.", RoomGone),
+    "degraded": Frame("Something this connection leans on went away or came back.", Degraded),
     "order.changed": Frame("An order of yours changed, or the wait for a unit is over.", OrderChanged),
 }

@@ -10,7 +10,7 @@ RENEW = 10.0
 
 
 class Presence:
-    """Best effort: while the store does not answer, nobody seems to be there and nothing else breaks."""
+    """Best effort: while the store does not answer, it is not known who is there and nothing else breaks."""
 
     def __init__(self, kv: KeyValue, lease: float = LEASE) -> None:
         self.kv = kv
@@ -30,12 +30,12 @@ class Presence:
         except Unavailable:
             return
 
-    def viewers(self, room_id: str) -> int:
-        """How many distinct people are present."""
+    def viewers(self, room_id: str) -> int | None:
+        """How many distinct people are present; None while nobody can know."""
         try:
             return self.kv.leased(_key(room_id))
         except Unavailable:
-            return 0
+            return None
 
     def members(self, room_id: str) -> list[str]:
         """Who is present."""

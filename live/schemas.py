@@ -105,7 +105,7 @@ class RoomCard(Schema):
     title: str
     cover: Cover | None
     host: AccountRef
-    viewers: int
+    viewers: int | None
     commercial: bool
     disclosure: Disclosure | None
     started_at: str | None

@@ -56,7 +56,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         self.clock, self.authenticate, self.problem, self.defer = clock, authenticate, problem, defer
         self.delivery = Delivery(rooms.log, clock, self._emit, self._enter)
         self.audience = Audience(rooms.presence, self.delivery, self._emit, self.leave_room)
-        self.tick = self.audience.tick
+        self.realtime, self._degraded = realtime, realtime.degraded
         self._handlers: dict[str, Callable[[Connection, Any], Ack]] = {
             "room.join": self._join,
             "room.leave": self._leave,
@@ -66,6 +66,14 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
             "order.result": self._result,
         }
         realtime.subscribe(self.hear)
+
+    def tick(self) -> None:
+        """Once a second: tell everybody when the bus went away or came back, then what the audience waits for."""
+        if (degraded := self.realtime.degraded) != self._degraded:
+            self._degraded = degraded
+            for sid in list(self.audience.connections):
+                self._emit("degraded", {"realtime": degraded}, to=sid)
+        self.audience.tick()
 
     # -- the door -------------------------------------------------------------------------------------------------
 
@@ -145,7 +153,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         self.defer(self.audience.admit, connection, room.id, seq, seat)
         viewers = self.rooms.presence.viewers(room.id)
         about = {"viewers": viewers, "host": host.model_dump(mode="json"), "playlist": playlist(room), "chat": chat}
-        return {**known, "seq": seq, **about}
+        return {**known, "seq": seq, **about, "degraded": self._degraded}
 
     def _may_enter(self, connection: Connection, room_id: str) -> Room:
         room = self.rooms.seen(connection.actor, room_id)

@@ -22,7 +22,7 @@ from notes.routes import files as media_files
 from notes.routes import routes as note_routes
 from search.routes import routes as search_routes
 from shop.routes import routes as shop_routes
-from web import asyncapi, auth, errors, health, openapi
+from web import access, asyncapi, auth, errors, health, openapi
 from web.engines import Engines, open_engines, secret_key
 from web.front import Front
 from web.pages import account, figures, front, pay, people, profile, studio, studio_rooms
@@ -57,13 +57,14 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
         MAX_CONTENT_LENGTH=settings.max_body, RATE_LIMITS=settings.rate_limits, SECRET_KEY=secret_key(settings)
     )
     app.session_interface = NoSession()
-    app.wsgi_app = Front(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = Front(app.wsgi_app, access.log_request)  # type: ignore[method-assign]
     with app.app_context():
         http.register(KeyValue, engines.kv)  # type: ignore[type-abstract]
         for service in vars(services).values():
             http.register(type(service), service)
     front.install(app, settings, engines.clock)
     auth.install(app)
+    access.install(app)
     errors.install(app)
     add_services(app)
     health.install(app, settings, engines)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.blobs import FileBlobs
+from engines.breaker import BreakerKeyValue
 from engines.encoder import open_encoder
 from engines.index import open_index
 from engines.ingest import UdpPorts
@@ -54,7 +55,7 @@ def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | 
     encoder = open_encoder(settings.encoder, settings.data / "models")
     return Engines(
         db=open_database(settings.sql_url, clock),
-        kv=kv or open_kv(settings.kv_url, settings.data / "kv"),
+        kv=kv or BreakerKeyValue(open_kv(settings.kv_url, settings.data / "kv")),
         blobs=FileBlobs(settings.data / "media" / "images", clock),
         clock=clock,
         payments=FakePayments(settings.data / "payments.db", secret_key(settings), settings.public_url, clock),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kernel.context import request_id
 
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{8,64}").fullmatch
 StartResponse = Callable[..., Any]
 WSGI = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 POLICY = (
@@ -29,18 +32,26 @@ def behind_proxies(app: WSGI, trusted: int) -> WSGI:
 
 
 class Front:
-    """The outermost WSGI layer. A caller's own `X-Request-Id` (8 to 64 printable characters) is kept."""
+    """The outermost WSGI layer. A caller's own `X-Request-Id` (8 to 64 letters, digits and `._:-`) is kept.
 
-    def __init__(self, app: WSGI) -> None:
-        self.app = app
+    `tell` hears of every request when its answer begins: status and seconds.
+    """
+
+    def __init__(self, app: WSGI, tell: Callable[[dict[str, Any], int, float], None]) -> None:
+        self.app, self.tell = app, tell
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        fits = 8 <= len(given) <= 64 and given.isascii() and given.isprintable()
-        name = given if fits else f"{random.getrandbits(64):016x}"
+        name = given if given and _WELL_FORMED(given) else f"{random.getrandbits(64):016x}"
         request_id.set(name)
 
+        said = []
+
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            said.append(status)
             return start_response(status, [*headers, ("X-Request-Id", name), *_HEADERS], *rest)
 
-        return self.app(environ, start)
+        begun = time.perf_counter()
+        answer = self.app(environ, start)
+        self.tell(environ, int(said[-1][:3]), time.perf_counter() - begun)
+        return answer

@@ -94,6 +94,8 @@ def alembic_config(connection: Connection | None) -> Config:
 
 @contextmanager
 def _connect(url: str) -> Iterator[Connection]:
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
+    engine = create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool, hide_parameters=True
+    )
     with engine.begin() as connection:
         yield connection

@@ -68,7 +68,7 @@ def run(settings: Settings) -> None:
 
     from web.server import Server
 
-    configure(settings.log_level)
+    configure(settings)
     stopped = Event()
     with contextlib.closing(listen(settings)) as listener, opened(settings) as app:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -81,7 +81,7 @@ def run(settings: Settings) -> None:
 
 def hosted(settings: Settings) -> Flask:
     """The app, opened until this process ends: for a WSGI server that starts, forks and stops as it likes (`wsgi.py`)."""
-    configure(settings.log_level)
+    configure(settings)
     closing = contextlib.ExitStack()
     app = closing.enter_context(opened(settings))
     atexit.register(closing.close)

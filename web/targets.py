@@ -69,7 +69,9 @@ class ServiceTargets:
 
     def _room(self, viewer: Actor, room_id: str) -> Target:
         room = self.rooms.get(viewer, room_id)
-        return Target("room", room_id, room.host.id, room.title, "", room.version, f"/rooms/{room_id}", room.viewers)
+        return Target(
+            "room", room_id, room.host.id, room.title, "", room.version, f"/rooms/{room_id}", room.viewers or 0
+        )
 
     def _chat(self, viewer: Actor, chat_id: str) -> Target:
         said = self.chat.to_judge(viewer, chat_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kernel.errors import Unavailable
 from live import LiveNamespace, RestrictionIn, ShopCounter
 from live.log import PAGE
 from tests.house import House
@@ -198,3 +199,44 @@ def test_a_room_that_ends_before_the_viewer_is_admitted_tells_them(house: House,
     host.post(f"rooms/{room}/end")
     hall.settle()
     assert [(event["seq"], event["kind"]) for event in hall.heard("room.event")] == [(2, "room.ended")]
+
+
+def test_while_the_bus_is_away_every_connection_knows_it(
+    house: House, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = go_live(house.as_("host"))
+    hall.enter("s1")
+    assert hall.join("s1", room)["degraded"] is False
+    for away in (True, False):
+        monkeypatch.setattr(type(hall.live.realtime), "degraded", away)
+        hall.live.tick()
+        hall.live.tick()
+        assert hall.heard("degraded")[-1] == {"realtime": away}
+        assert hall.join("s1", room)["degraded"] is away
+    assert len(hall.heard("degraded")) == 2
+
+
+def test_while_the_store_is_away_nobody_says_how_many_watch(
+    house: House, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = go_live(house.as_("host"))
+    hall.enter("s1")
+    hall.join("s1", room)
+    hall.settle()
+    hall.live.tick()
+    assert hall.heard("presence")[-1] == {"room": room, "viewers": 1}
+
+    def away(*_: object) -> None:
+        raise Unavailable("kv.unavailable", "The key-value store does not answer.")
+
+    presence = house.services.directory.presence
+    with monkeypatch.context() as patch:
+        patch.setattr(presence.kv, "leased", away)
+        hall.live.tick()
+        assert hall.heard("presence")[-1] == {"room": room, "viewers": None}
+        assert hall.join("s1", room)["viewers"] is None
+        assert house.as_("reader").get(f"rooms/{room}").json["viewers"] is None
+        assert "\N{EN DASH}" in house.anonymous().get(f"/rooms/{room}").get_data(as_text=True)
+    hall.settle()
+    hall.live.tick()
+    assert hall.heard("presence")[-1] == {"room": room, "viewers": 1}

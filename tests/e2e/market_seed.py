@@ -1,4 +1,4 @@
-"""Seeds a data folder before a server opens it: a merchant, a SKU, and buyers. Prints the SKU and the buyers' tokens."""
+"""Seeds a data folder before a server opens it: a merchant, a SKU, and buyers. Prints the SKU and their tokens."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def main(stock: int, buyers: int) -> None:
         skus = [SkuIn(name="M", price=MoneyIn(amount=100, currency="CNY"), stock=stock)]
         product = services.products.add_product(tx, merchant, ProductIn(title="Linen", skus=skus))
         people = [services.accounts.add(tx, f"buyer{number}", "Buyer") for number in range(buyers)]
-        return product, [services.accounts._open_session(tx, person, None).token for person in people]
+        return product, [services.accounts._open_session(tx, person, None).token for person in [merchant, *people]]
 
-    product, tokens = engines.db.write(write)
+    product, (merchant, *tokens) = engines.db.write(write)
     services.policies.change(SYSTEM, "order.unpaid_cap", 1000, "many orders at once")
-    print(json.dumps({"sku": services.products.sku_ids([product])[product][0], "tokens": tokens}))
+    print(json.dumps({"sku": services.products.sku_ids([product])[product][0], "merchant": merchant, "tokens": tokens}))
     engines.close()
 
 

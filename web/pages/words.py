@@ -92,8 +92,10 @@ def number(value: float) -> str:
     return format_decimal(value, locale=_locale())
 
 
-def short(value: int) -> str:
-    """A count for a card: 950, 1.2K, 1.2万."""
+def short(value: int | None) -> str:
+    """A count for a card: 950, 1.2K, 1.2万; a dash for one that nobody knows at the moment."""
+    if value is None:
+        return "\N{EN DASH}"
     return number(value) if value < 1000 else format_compact_decimal(value, locale=_locale(), fraction_digits=1)
 
 

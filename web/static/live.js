@@ -23,6 +23,7 @@ export class Room extends EventTarget {
       this.socket.on(name, (data) => data.room === this.id && this.tell(name, data));
     }
     this.socket.on("room.gone", (data) => data.room === this.id && this.tell("gone", data));
+    this.socket.on("degraded", (data) => this.tell("degraded", data));
     this.socket.on("order.changed", (data) => this.tell("order.changed", data));
   }
 

@@ -207,7 +207,10 @@ function snapshot(state) {
   if (state.status === "live" && page.dataset.status !== "live") location.reload();
 }
 
-function joined({ viewers, chat: recent }) {
+function degraded(realtime) { $("degraded").hidden = !realtime; }
+
+function joined({ viewers, chat: recent, degraded: realtime }) {
+  degraded(realtime);
   $("viewers").textContent = short(viewers);
   const last = Number([...chat.children].reverse().find((line) => line.dataset.n)?.dataset.n ?? 0);
   recent.filter((one) => one.n > last).forEach((one) => addLine(one.from.name, one.text, one.n));
@@ -221,6 +224,7 @@ room.addEventListener("event", ({ detail }) => handlers[detail.kind]?.(detail.da
 room.addEventListener("snapshot", ({ detail }) => snapshot(detail));
 room.addEventListener("presence", ({ detail }) => { $("viewers").textContent = short(detail.viewers); });
 room.addEventListener("chat.message", ({ detail }) => addLine(detail.from.name, detail.text, detail.n));
+room.addEventListener("degraded", ({ detail }) => degraded(detail.realtime));
 room.addEventListener("chat.deleted", ({ detail }) => chat.querySelector(`[data-n="${Number(detail.n)}"]`)?.remove());
 room.addEventListener("away", () => { wasAway = true; bar(say("reconnecting")); });
 room.addEventListener("here", ({ detail }) => joined(detail));

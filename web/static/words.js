@@ -13,7 +13,7 @@ export function money({ amount, currency }) {
   return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits).replace("CN¥", "¥");
 }
 
-export const short = (n) => new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(n);
+export const short = (n) => n === null ? "\u2013" : new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(n);
 
 // Countdowns follow the server's clock, however wrong the reader's is.
 const skew = Date.parse(document.body.dataset.now) - Date.now() || 0;

@@ -1,0 +1,27 @@
+"""An engine goes away under a real server: what leans on it says so, the rest goes on, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import require
+from tests.contract.test_kv import REDIS_URL
+from tests.e2e.faulted import Outcome, redis_gone
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def judge(outcome: Outcome, slowest: float, recovery: float = 5.0) -> None:
+    """Nothing lost, nobody waits longer than stated, and the event loop was never held up."""
+    assert outcome.lost == 0
+    assert outcome.slowest < slowest, outcome
+    assert outcome.healthz < 1.5, outcome
+    assert outcome.recovery < recovery, outcome
+
+
+@pytest.mark.parametrize("how", ["cut", "swallowed", "half-closed", "0.2 s late"])
+def test_without_redis_people_read_and_order_and_sockets_say_so(how: str, tmp_path: Path) -> None:
+    require("redis", bool(REDIS_URL), "OFFSHELF_TEST_REDIS_URL names no Redis")
+    judge(redis_gone(tmp_path, REDIS_URL, how), slowest=5.0)

@@ -15,12 +15,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.context import working_on
 from kernel.db import Base, Database, Instant, Json, Write, insert_ignore
+from kernel.errors import Unavailable
 from kernel.ids import new_id
 
 log = logging.getLogger("offshelf.jobs")
 Handler = Callable[[dict[str, Any]], None]
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 8
+AWAY_ATTEMPTS = 5  # as many are counted while an engine is away, so that a job returns at most 16 s after it
 DIED = "The process died while running it."
 
 
@@ -244,7 +246,11 @@ class Worker:
 
     def _fail(self, tx: Write, job: Claimed, error: Exception) -> None:
         values: dict[str, Any] = {"lease_until": None, "error": f"{type(error).__name__}: {error}"[:2000]}
-        if job.attempts >= MAX_ATTEMPTS and job.name not in self._repeated:
+        if isinstance(error, Unavailable):
+            # An engine that is away is no fault of the job: it is tried until the engine is back, soon enough after that.
+            values["attempts"] = min(job.attempts, AWAY_ATTEMPTS)
+            values["run_at"] = tx.now + back_off(values["attempts"])
+        elif job.attempts >= MAX_ATTEMPTS and job.name not in self._repeated:
             values["status"] = "parked"
         else:
             values["run_at"] = tx.now + back_off(job.attempts)

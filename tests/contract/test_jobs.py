@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from kernel.errors import Unavailable
 from kernel.job_desk import drop, listed, retry
 from kernel.jobs import DIED, LEASE, MAX_ATTEMPTS, JobRow, Worker, back_off
 from tests.house import House
@@ -263,3 +264,19 @@ def test_a_job_somebody_else_took_over_is_not_begun(any_house: House) -> None:
     slow._run_all(claimed)
     assert seen == []
     assert rows(any_house) == 1
+
+
+def test_a_job_whose_engine_is_away_is_never_parked_and_returns_soon(any_house: House) -> None:
+    tries: list[Any] = []
+
+    def away(args: dict[str, Any]) -> None:
+        tries.append(args)
+        if len(tries) < 3 * MAX_ATTEMPTS:
+            raise Unavailable("index.unavailable", "The search index does not answer.")
+
+    any_house.services.worker.handlers["test.job"] = away
+    enqueue(any_house)
+    for _ in range(3 * MAX_ATTEMPTS):
+        any_house.jobs()
+        any_house.clock.advance(seconds=16)
+    assert (len(tries), rows(any_house)) == (3 * MAX_ATTEMPTS, 0)

@@ -61,7 +61,7 @@ class Town:
     merchant: str
     slowest: float = 0.0
     acknowledged: dict[str, tuple[str, Any]] = field(default_factory=dict)
-    sent: int = 0
+    sent: list[str] = field(default_factory=list)
 
     def ask(self, method: str, path: str, token: str = "", body: Any = None, key: str = "") -> Answer:
         headers = {"Idempotency-Key": key or new_key()}
@@ -81,8 +81,8 @@ class Town:
         if quote.status not in DONE:
             return quote
         form = {"quote": quote.json["quote"]}
+        self.sent.append(key)  # before it goes out: it may count without an answer
         answer = self.ask("POST", "orders", token, form, key)
-        self.sent += 1
         if answer.status in DONE:
             self.acknowledged[key] = (token, answer.json)
         return answer
@@ -95,7 +95,7 @@ class Town:
             gone += again.status != 200
         available = self.ask("GET", f"skus/{self.sku}", self.tokens[0]).json["available"]
         sold: int = STOCK - available
-        assert len(self.acknowledged) <= sold <= self.sent, "stock is what the orders left"
+        assert len(self.acknowledged) <= sold <= len(self.sent), "stock is what the orders left"
         return gone
 
     @contextmanager
@@ -185,3 +185,37 @@ def redis_gone(folder: Path, kv_url: str, how: str) -> Outcome:
         if degraded:
             worked.append("sockets, which say `degraded`")
         return Outcome(f"Redis {how}", worked, [], recovery, place.slowest, max(beats), place.lost())
+
+
+def index_gone(folder: Path, index_url: str, how: str) -> Outcome:
+    """Elasticsearch: only search leans on it; what is published meanwhile is found once it is back."""
+    with before(index_url) as (fault, url), town(folder, INDEX_URL=url) as place:
+        list_linen(place, "Copper kettle")
+        seconds_until(lambda: "Copper kettle" in found(place, "kettle"))
+        FAULTS[how](fault)
+        with place.heartbeat() as beats:
+            refused = place.ask("GET", "search?q=kettle")
+            assert (refused.status, refused.code) == (503, "index.unavailable")
+            assert int(refused.retry_after or 0) > 0
+            assert place.ask("GET", "feed", place.tokens[0]).status == 200
+            assert place.order().status in DONE
+            list_linen(place, "Walnut kettle")
+        fault.restore()
+        recovery = seconds_until(lambda: place.ask("GET", "search?q=kettle").status == 200)
+        seconds_until(lambda: {"Copper kettle", "Walnut kettle"} <= found(place, "kettle"))
+        went_on = ["feed", "orders", "publishing, found by search afterwards"]
+        refused_as = ["search: 503 index.unavailable, Retry-After"]
+        name = f"Elasticsearch {how}"
+        return Outcome(name, went_on, refused_as, recovery, place.slowest, max(beats), place.lost())
+
+
+def list_linen(place: Town, title: str) -> None:
+    """A merchant lists a product; a job makes it findable."""
+    sku = {"name": "M", "price": {"amount": 100, "currency": "CNY"}, "stock": 1}
+    assert place.ask("POST", "products", place.merchant, {"title": title, "skus": [sku]}).status == 201
+
+
+def found(place: Town, words: str) -> set[str]:
+    """The titles that search finds."""
+    answer = place.ask("GET", f"search?q={words}")
+    return {item["title"] for item in answer.json["items"]} if answer.status == 200 else set()

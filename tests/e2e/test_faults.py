@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import require
 from tests.contract.test_kv import REDIS_URL
-from tests.e2e.faulted import Outcome, redis_gone
+from tests.e2e.faulted import Outcome, index_gone, redis_gone
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -25,3 +25,10 @@ def judge(outcome: Outcome, slowest: float, recovery: float = 5.0) -> None:
 def test_without_redis_people_read_and_order_and_sockets_say_so(how: str, tmp_path: Path) -> None:
     require("redis", bool(REDIS_URL), "OFFSHELF_TEST_REDIS_URL names no Redis")
     judge(redis_gone(tmp_path, REDIS_URL, how), slowest=5.0)
+
+
+@pytest.mark.parametrize("how", ["cut", "swallowed", "half-closed"])
+def test_without_elasticsearch_only_search_is_refused_and_nothing_published_meanwhile_is_missing(
+    how: str, tmp_path: Path, elasticsearch_url: str
+) -> None:
+    judge(index_gone(tmp_path, elasticsearch_url, how), slowest=7.0)

@@ -38,7 +38,7 @@ class Settings(BaseModel):
             description="how many proxies of yours stand in front, 0 to 10; 0 believes no X-Forwarded header",
         ),
     ] = 0
-    job_threads: Annotated[int, Field(ge=1, le=32, description="how many slow jobs run at once, 1 to 32")] = 1
+    job_threads: Annotated[int, Field(ge=1, le=32, description="how many slow jobs run at once, 1 to 32")] = 2
     database_url: Annotated[
         str,
         Field(

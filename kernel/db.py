@@ -80,11 +80,12 @@ class Write:
         for later in reaction.later:
             self.enqueue(later.job, later.args(fact))
 
-    def enqueue(self, job: str, args: dict[str, Any], run_at: datetime | None = None) -> None:
-        """Add a job row to this commit, to run at `run_at` (now when None), at least once."""
+    def enqueue(self, job: str, args: dict[str, Any], run_at: datetime | None = None) -> str:
+        """Add a job row to this commit, to run at `run_at` (now when None), at least once; its id."""
+        job_id = new_id("job", self.now)
         self.jobs.append(
             {
-                "id": new_id("job", self.now),
+                "id": job_id,
                 "name": job,
                 "args": args,
                 "run_at": run_at or self.now,
@@ -94,6 +95,7 @@ class Write:
                 "request_id": self.request_id,
             }
         )
+        return job_id
 
     def finish(self) -> None:
         """Flush the rows and the jobs; called by the engine before it commits."""

@@ -19,6 +19,8 @@ from search.schemas import KINDS, SearchPage, SearchQuery, Suggestion, Suggestio
 from search.shelf import Source, Text
 
 log = logging.getLogger("offshelf.search")
+REBUILD = "search.rebuild"
+"""The job that fills the index anew."""
 DEPTH = 200
 """How deep an answer goes; what lies below is not worth a page."""
 BATCH = 64
@@ -110,6 +112,10 @@ class SearchService:
                         done += self._copy(copy, kind, batch)
                         progress(kind, done)
         return self.index.count()
+
+    def rebuild_asked(self, args: dict[str, Any]) -> None:
+        """The job that `offshelf rebuild` leaves for a running server."""
+        self.rebuild()
 
     def fill_if_lost(self) -> None:
         """Fill the index when it was lost, half written, or made by another encoder; never twice at a time."""

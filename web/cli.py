@@ -149,6 +149,20 @@ def _gains(context: click.Context, option: click.Parameter, text: str | None) ->
         raise click.BadParameter(problem.detail) from None
 
 
+@offshelf.command()
+@_JSON
+def rebuild(as_json: bool) -> None:
+    """Fill the search index anew from the database and swap it in; a running server is asked to do it and goes on answering."""
+    _patched()
+    from web.progress import Progress
+    from web.rebuilding import rebuild
+
+    with Progress() as progress:
+        found = rebuild(settings_of(), progress.count)
+    of = "by the running server" if found["by"] == "server" else f"with {found['documents']:,} documents"
+    _print(found, as_json, lambda: f"The search index is rebuilt {of}, in {found['seconds']} s.")
+
+
 @offshelf.group("eval")
 def evaluation() -> None:
     """Measure quality on a set of data, through the code that production runs."""

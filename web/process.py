@@ -36,9 +36,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("offshelf")
 
 
+class FolderInUse(SettingError):
+    """Another process has the data folder."""
+
+
 @contextlib.contextmanager
 def data_folder(settings: Settings) -> Iterator[Path]:
-    """Own the data folder while the block runs; a second process is told who has it (`SettingError`)."""
+    """Own the data folder while the block runs; a second process is told who has it (`FolderInUse`)."""
     from engines.preflight import check_folder, unusable
 
     try:
@@ -51,7 +55,7 @@ def data_folder(settings: Settings) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            raise SettingError(
+            raise FolderInUse(
                 f"The data folder {settings.data} is in use by process {lock.read().strip() or '?'}; stop it or set OFFSHELF_DATA to another folder."
             ) from None
         check_folder(settings.data)

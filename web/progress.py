@@ -27,6 +27,15 @@ class Progress:
         sys.stderr.write(f"\r\x1b[K{line}" if self._terminal else f"{line}\n")
         sys.stderr.flush()
 
+    def count(self, name: str, done: int) -> None:
+        """Say how much is done where nobody knows of how much."""
+        now = time.monotonic()
+        if name == self._name and now - self._shown < (0.2 if self._terminal else 5):
+            return
+        self._name, self._shown = name, now
+        sys.stderr.write(f"\r\x1b[K{name}: {done:,}" if self._terminal else f"{name}: {done:,}\n")
+        sys.stderr.flush()
+
     def _left(self, now: float, done: int, of: int) -> str:
         spent = now - self._since
         if done >= of:

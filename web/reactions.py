@@ -18,6 +18,7 @@ from kernel.db import Write
 from kernel.facts import Fact, Later, Reaction
 from kernel.idempotency import forget_before
 from live.jobs import REFRESH, STREAM
+from search import REBUILD
 from shop.jobs import handlers as shop_jobs
 from web.broadcast import Broadcast
 from web.payments import DELIVER
@@ -40,11 +41,12 @@ def connect(db: AnyDatabase, services: Services) -> None:
     worker.repeat("search.fill_if_lost", timedelta(minutes=10), services.search.fill_if_lost)
     # An index that fills must not keep an order from being closed at its time.
     worker.slow |= {"metrics.seal", "feed.rescore", "notes.sweep_uploads"}
-    worker.slow |= {"search.fill_if_lost", "search.index", "moderation.screen_listing"}
+    worker.slow |= {REBUILD, "search.fill_if_lost", "search.index", "moderation.screen_listing"}
     worker.handlers.update(shop_jobs(services.orders, services.products))
     worker.handlers.update(services.live_jobs.handlers)
     worker.handlers[n.DROP_FILES] = lambda args: services.uploads.drop_files(args["names"])
     worker.handlers["search.index"] = lambda args: services.search.index_things(args["kind"], args["ids"])
+    worker.handlers[REBUILD] = services.search.rebuild_asked
     worker.handlers["feed.refresh"] = lambda args: services.candidates.refresh(args["note_ids"])
     worker.handlers["moderation.screen"] = verdicts.screen
     worker.handlers["moderation.screen_listing"] = verdicts.screen_listing

@@ -1,0 +1,48 @@
+"""`offshelf rebuild`, beside a running server and without one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.served import ROOT, environ_of, start
+
+
+def _run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=100, check=False)
+
+
+def _found(url: str) -> list[str]:
+    with urllib.request.urlopen(f"{url}api/v1/search?q=linen") as answer:
+        return [item["title"] for item in json.load(answer)["items"]]
+
+
+@pytest.mark.timeout(300)
+def test_the_index_is_rebuilt_by_the_server_that_has_it_open_or_by_the_command(tmp_path: Path) -> None:
+    environ = environ_of(tmp_path, ENCODER="hash")
+    assert _run(environ, "tests.e2e.market_seed", "1", "1").returncode == 0
+
+    def rebuilt() -> dict[str, Any]:
+        done = _run(environ, "web.cli", "rebuild", "--json")
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    assert rebuilt()["documents"] == 1
+    server = start(environ)
+    try:
+        assert _found(server.url) == ["Linen"]
+        assert rebuilt()["by"] == "server"
+        assert _found(server.url) == ["Linen"]
+    finally:
+        assert server.stop(signal.SIGINT) == 0
+    assert rebuilt()["by"] == "command"
+    assert [path.name for path in (tmp_path / "index").iterdir() if path.is_dir()] == ["3"]

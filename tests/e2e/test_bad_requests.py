@@ -11,7 +11,7 @@ import requests
 
 from tests.e2e.test_sockets import Live
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 TEN_MB = 10 * 2**20
 
 

@@ -40,7 +40,7 @@ from web.migrate import upgrade
 
 ROOT = Path(__file__).parents[2]
 SCALE = 0.06
-PATIENCE = 60.0
+PATIENCE = 150.0
 
 
 COMMUNITY = (

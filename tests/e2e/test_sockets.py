@@ -23,7 +23,7 @@ from live import state as states
 from tests import agreement
 
 NOBODY = "room_" + "0" * 26
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Live:

@@ -88,13 +88,31 @@ def encoder() -> None:
 
 
 @offshelf.command()
-def migrate() -> None:
-    """Bring the database to this version's schema."""
-    from web.migrate import upgrade
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 when revisions wait.")
+@_JSON
+def migrate(check: bool, as_json: bool) -> None:
+    """Bring the database to this version's schema, all of it or nothing. No server may run on an embedded one."""
+    from web.migrate import history, waiting
+    from web.process import migrate_schema
 
     settings = settings_of()
-    settings.data.mkdir(parents=True, exist_ok=True)
-    click.echo(f"The schema is at {upgrade(settings.sql_url)}.")
+    left = waiting(settings.sql_url)
+    if check:
+        _print(
+            {"newest": history()[-1], "waiting": left},
+            as_json,
+            lambda: f"Waiting: {', '.join(left)}." if left else f"The schema is at {history()[-1]}; nothing waits.",
+        )
+        sys.exit(1 if left else 0)
+    made: list[str] = []
+
+    def told(name: str) -> None:
+        made.append(name)
+        if not as_json:
+            click.echo(f"{name} made")
+
+    at = migrate_schema(settings, told)
+    _print({"schema": at, "made": made}, as_json, lambda: f"The schema is at {at}.")
 
 
 @offshelf.command()

@@ -20,7 +20,7 @@ from kernel.config import Settings
 from kernel.errors import AppError, Unavailable
 from kernel.ports import SearchIndex
 from web.engines import Engines
-from web.migrate import revisions
+from web.migrate import history
 
 log = logging.getLogger("offshelf.health")
 PATIENCE = 1.0
@@ -129,7 +129,7 @@ def _readyz(readiness: Readiness) -> Response:
 
 def checks_of(settings: Settings, engines: Engines) -> dict[str, Check]:
     """One check per engine."""
-    _, newest = revisions()
+    newest = history()[-1]
     return {
         "database": lambda: _database(engines, newest),
         "kv": lambda: engines.kv.ping(),

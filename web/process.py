@@ -208,6 +208,15 @@ def database_beside(settings: Settings) -> Iterator[AnyDatabase]:
         db.close()
 
 
+def migrate_schema(settings: Settings, applied: Callable[[str], object]) -> str:
+    """Bring the schema up to date, with no server on an embedded database meanwhile; the revision it has then."""
+    from web.migrate import upgrade
+
+    embedded = settings.sql_url.startswith("sqlite:")
+    with data_folder(settings) if embedded else contextlib.nullcontext():
+        return upgrade(settings.sql_url, applied)
+
+
 def recount_period(settings: Settings, first: date | None, last: date | None) -> dict[str, Any]:
     """Compare the stored figures of business days with their raw events; by default the last 30 days and today."""
     from engines.offloop import off_loop

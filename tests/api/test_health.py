@@ -11,7 +11,7 @@ from sqlalchemy import text
 from kernel.errors import Unavailable
 from tests.house import House
 from web import health
-from web.migrate import revisions
+from web.migrate import history
 
 ENGINES = {"database", "kv", "index", "encoder", "realtime", "disk"}
 
@@ -26,7 +26,7 @@ def migrated(any_house: House) -> House:
     """A house whose database says that it has this version's schema, and an index that is filled."""
     with any_house.engines.index.filling():
         pass
-    say_revision(any_house, revisions()[1])
+    say_revision(any_house, history()[-1])
     return any_house
 
 
@@ -80,7 +80,7 @@ def test_a_lost_engine_is_named_and_traffic_goes_on(migrated: House, monkeypatch
 
 
 def test_an_index_that_is_being_filled_is_degraded(house: House) -> None:
-    say_revision(house, revisions()[1])
+    say_revision(house, history()[-1])
     answer = house.anonymous().get("/readyz").json
     assert answer is not None
     assert answer["status"] == "degraded"
@@ -116,7 +116,7 @@ def test_many_callers_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_disk_that_runs_full_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    say_revision(house, revisions()[1])
+    say_revision(house, history()[-1])
     for least, code in (("LITTLE_ROOM", "disk.low"), ("NO_ROOM", "disk.full")):
         monkeypatch.setattr(health, least, 2**62)
         answer = house.anonymous().get("/readyz")

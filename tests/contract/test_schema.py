@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, inspect, select, text
 
 from kernel.errors import SettingError
 from live.models import LogHead
 from tests.conftest import POSTGRES_URL, fresh_schema, require
-from web.migrate import alembic_config, differences, ensure_current, upgrade
+from web.migrate import alembic_config, differences, ensure_current, history, upgrade, waiting
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -118,3 +120,49 @@ def test_what_counted_without_an_exposure_starts_anew(url: str) -> None:
         counts = connection.execute(text("SELECT counts FROM exposures")).scalar_one()
     engine.dispose()
     assert (tuple(counters), bool(counts)) == ((300, 0.0, 0.0), False)
+
+
+def test_revisions_wait_until_they_are_made_in_their_order(url: str) -> None:
+    assert waiting(url) == history()
+    made: list[str] = []
+    assert upgrade(url, made.append) == history()[-1]
+    assert (made, waiting(url)) == (history(), [])
+
+
+def test_two_that_migrate_at_once_do_it_once(url: str) -> None:
+    made: list[str] = []
+    both = Barrier(2)
+
+    def migrate(_: int) -> str:
+        both.wait()
+        return upgrade(url, made.append)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(migrate, range(2))) == [history()[-1]] * 2
+    assert made == history()
+    assert differences(url) == []
+
+
+def test_a_migration_that_fails_leaves_the_schema_as_it_was(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        connection.execute(text("CREATE TABLE feed_responses (id TEXT)"))  # which 0005 makes, after others
+    tables, columns = set(inspect(engine).get_table_names()), len(inspect(engine).get_columns("rooms"))
+    with pytest.raises(SettingError, match="could not be migrated and is as it was"):
+        upgrade(url)
+    assert set(inspect(engine).get_table_names()) == tables
+    assert len(inspect(engine).get_columns("rooms")) == columns
+    engine.dispose()
+    assert waiting(url) == history()[1:]
+
+
+def test_a_newer_schema_is_neither_migrated_nor_called_current(url: str) -> None:
+    upgrade(url)
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    for look in (upgrade, waiting):
+        with pytest.raises(SettingError, match=r"9999.*install the version"):
+            look(url)

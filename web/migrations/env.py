@@ -24,6 +24,7 @@ context.configure(
     render_as_batch=True,
     compare_type=False,
     render_item=render,
+    on_version_apply=lambda *, step, **_: context.config.attributes.get("applied", len)(step.up_revision_id),
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -75,6 +75,10 @@ class Settings(BaseModel):
     log_format: Annotated[
         Literal["auto", "text", "json"], Field(description="text, json, or auto: text on a terminal, else json")
     ] = "auto"
+    metrics: Annotated[
+        Literal["loopback", "open", "off"],
+        Field(description="loopback (to this machine alone), open or off: who may read /metrics"),
+    ] = "loopback"
     rate_limits: Annotated[bool, Field(description="true or false: limits per person and time")] = True
 
     ingest_host: Annotated[

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from kernel.clock import rfc3339
-from kernel.db import Database, Write
+from kernel.db import Database, Instant, Write
 from kernel.jobs import JobRow
 
 Status = Literal["waiting", "parked"]
+
+
+@dataclass(frozen=True)
+class JobTally:
+    """How many jobs of a name have a status, and the time of the one that is due first."""
+
+    name: str
+    status: str
+    count: int
+    first: datetime
+
+
+def tally(session: Session) -> list[JobTally]:
+    """The queue in one statement."""
+    first = func.min(JobRow.run_at, type_=Instant)
+    rows = session.execute(select(JobRow.name, JobRow.status, func.count(), first).group_by(JobRow.name, JobRow.status))
+    return [JobTally(*row) for row in rows]
 
 
 def listed(db: Database, status: Status | None = None, limit: int = 100) -> list[dict[str, Any]]:

@@ -36,7 +36,8 @@ RECHECK = 15.0  # how old a log-in may be, in seconds, before speaking or buying
 
 
 class LiveNamespace(Namespace):  # type: ignore[misc]
-    """`problem` turns an exception into the ack of a refused frame; `defer` runs something after the ack has gone out."""
+    """`problem` turns an exception into the ack of a refused frame; `defer` runs something after the ack has gone out;
+    `count` hears of each frame's kind and result."""
 
     def __init__(
         self,
@@ -49,10 +50,12 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         authenticate: Authenticate,
         problem: Callable[[Exception], Ack],
         defer: Defer = at_once,
+        count: Callable[[str, str], None] = lambda kind, result: None,
         path: str = "/live",
     ) -> None:
         super().__init__(path)
         self.rooms, self.chat, self.desk, self.checkout = rooms, chat, desk, checkout
+        self.count = count
         self.clock, self.authenticate, self.problem, self.defer = clock, authenticate, problem, defer
         self.delivery = Delivery(rooms.log, clock, self._emit, self._enter)
         self.audience = Audience(rooms.presence, self.delivery, self._emit, self.leave_room)
@@ -86,10 +89,14 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
             return self._connect(sid, args[1], args[2] if len(args) > 2 else None)
         if event == "disconnect" and not self.server.manager.is_connected(sid, self.namespace):
             return self.audience.gone(sid)
+        kind, result = (event if isinstance(event, str) and event in self._handlers else "other"), "ok"
         try:
             return self._frame(known, event, args[1:])
         except Exception as error:
+            result = "refused" if isinstance(error, AppError) else "failed"
             return self.problem(error)
+        finally:
+            self.count(kind, result)
 
     def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any) -> None:
         try:

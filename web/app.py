@@ -25,6 +25,7 @@ from shop.routes import routes as shop_routes
 from web import access, asyncapi, auth, errors, health, openapi
 from web.engines import Engines, open_engines, secret_key
 from web.front import Front
+from web.meters import Meters
 from web.pages import account, figures, front, pay, people, profile, studio, studio_rooms
 from web.pages import feed as feed_pages
 from web.pages import live as live_pages
@@ -57,8 +58,10 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
         MAX_CONTENT_LENGTH=settings.max_body, RATE_LIMITS=settings.rate_limits, SECRET_KEY=secret_key(settings)
     )
     app.session_interface = NoSession()
-    app.wsgi_app = Front(app.wsgi_app, access.log_request)  # type: ignore[method-assign]
+    meters = Meters(settings, engines, services)
+    app.wsgi_app = Front(app.wsgi_app, access.log_request, meters.request)  # type: ignore[method-assign]
     with app.app_context():
+        http.register(Meters, meters)
         http.register(KeyValue, engines.kv)  # type: ignore[type-abstract]
         for service in vars(services).values():
             http.register(type(service), service)
@@ -68,6 +71,7 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
     errors.install(app)
     add_services(app)
     health.install(app, settings, engines)
+    app.add_url_rule("/metrics", endpoint="metrics", view_func=meters.view)
     app.add_url_rule("/api/v1/asyncapi.json", view_func=_constant(asyncapi.document), endpoint="asyncapi")
     app.add_url_rule("/api/v1/openapi.json", view_func=_constant(lambda: openapi.document(app)), endpoint="openapi")
     return app

@@ -34,11 +34,11 @@ def behind_proxies(app: WSGI, trusted: int) -> WSGI:
 class Front:
     """The outermost WSGI layer. A caller's own `X-Request-Id` (8 to 64 letters, digits and `._:-`) is kept.
 
-    `tell` hears of every request when its answer begins: status and seconds.
+    The `told` hear of every request when its answer begins: status and seconds.
     """
 
-    def __init__(self, app: WSGI, tell: Callable[[dict[str, Any], int, float], None]) -> None:
-        self.app, self.tell = app, tell
+    def __init__(self, app: WSGI, *told: Callable[[dict[str, Any], int, float], None]) -> None:
+        self.app, self.told = app, told
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         given = environ.get("HTTP_X_REQUEST_ID", "")
@@ -53,5 +53,7 @@ class Front:
 
         begun = time.perf_counter()
         answer = self.app(environ, start)
-        self.tell(environ, int(said[-1][:3]), time.perf_counter() - begun)
+        status, took = int(said[-1][:3]), time.perf_counter() - begun
+        for tell in self.told:
+            tell(environ, status, took)
         return answer

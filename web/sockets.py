@@ -24,6 +24,7 @@ from live import Authenticate, LiveNamespace, ShopCounter
 from web.auth import DEVICE_COOKIE, SESSION_COOKIE
 from web.engines import Engines
 from web.errors import ack_problem
+from web.meters import Meters
 from web.services import Services
 from web.websocket import Backlog, WebSocketWSGI
 
@@ -69,6 +70,7 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
         http_compression=False,
     )
     engine = socketio.server.eio
+    meters: Meters = app.extensions["offshelf"][Meters]
     engine._async = {**engine._async, "websocket": WebSocketWSGI, "queue": Backlog}
     namespace = LiveNamespace(
         rooms=services.directory,
@@ -80,7 +82,9 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
         authenticate=authenticator(services.accounts),
         problem=ack_problem,
         defer=beside,
+        count=meters.frame,
     )
+    meters.connections = namespace.audience.connections
     socketio.on_namespace(namespace)
     socketio.ticker = gevent.spawn(_tick, namespace.tick, services.streams.watch)
     return socketio

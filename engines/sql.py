@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from engines.offloop import off_loop
+from engines.pg_connection import CONNECT, bound
 from kernel.context import request_id
 from kernel.db import Write, tell
 from kernel.errors import SettingError, Unavailable
@@ -147,9 +148,10 @@ class PostgresDatabase:
             max_overflow=16,
             pool_pre_ping=True,
             hide_parameters=True,  # an error names the statement; what it was given may be somebody's secret
-            pool_timeout=10,
-            connect_args={"connect_timeout": 5},
+            pool_timeout=5,
+            connect_args={"connect_timeout": CONNECT},
         )
+        bound(self.engine)
         self._readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def write(self, fn: Callable[[Write], T]) -> T:
@@ -157,7 +159,9 @@ class PostgresDatabase:
         for attempt in range(self.ATTEMPTS):
             try:
                 value, write = self._once(fn)
-            except OperationalError as error:
+            except DBAPIError as error:
+                if not _away(error):
+                    raise
                 retry = getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
                 if not retry or attempt == self.ATTEMPTS - 1:
                     raise _unavailable(error) from error
@@ -173,7 +177,12 @@ class PostgresDatabase:
             write = Write(session, self.clock.now(), self.reactions, JobRow.__table__, request_id.get())
             value = _call(fn, write)
             write.finish()
-            session.commit()
+            try:
+                session.commit()
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise _unsure(error) from error
+                raise
             return value, write
 
     @contextmanager
@@ -182,7 +191,11 @@ class PostgresDatabase:
         try:
             with Session(self._readers, expire_on_commit=False) as session:
                 yield session
-        except (OperationalError, PoolTimeout) as error:
+        except DBAPIError as error:
+            if not _away(error):
+                raise
+            raise _unavailable(error) from error
+        except PoolTimeout as error:
             raise _unavailable(error) from error
 
     def ping(self) -> None:
@@ -243,6 +256,21 @@ def _unavailable(error: BaseException) -> Unavailable:
     log.error("the database does not answer: %r", getattr(error, "orig", error))
     return Unavailable(
         "database.unavailable", "The database does not answer at the moment; nothing was changed.", retry_after=2
+    )
+
+
+def _away(error: DBAPIError) -> bool:
+    """Whether the database is at fault, and not the statement."""
+    return isinstance(error, OperationalError) or error.connection_invalidated
+
+
+def _unsure(error: DBAPIError) -> Unavailable:
+    """The connection broke while it committed: nobody may say that nothing was changed."""
+    log.error("the database was gone while it committed: %r", error.orig)
+    return Unavailable(
+        "database.unavailable",
+        "The database was gone while this was being written down, so it may have been done or not; ask again with the same key.",
+        retry_after=2,
     )
 
 

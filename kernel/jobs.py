@@ -81,6 +81,7 @@ class Worker:
         self._lanes = [Lane(self.slow, takes_slow=number > 0) for number in range(1 + threads)]
         self._stopping = threading.Event()
         self._held = 0
+        self._stranded: list[Claimed] = []
         self._repeated: dict[str, timedelta] = {}
 
     def repeat(self, name: str, every: timedelta, fn: Callable[[], object]) -> None:
@@ -147,10 +148,16 @@ class Worker:
 
     def run_due(self, lane: Lane | None = None) -> int:
         """Claim one batch of due jobs, of one lane or of all, and run it; how many there were."""
+        if stranded := self._stranded:
+            self.db.write(lambda tx: self._release(tx, stranded))
+            self._stranded = self._stranded[len(stranded) :]
         claimed = self.db.write(lambda tx: self._claim(tx, lane))
         self._held += len(claimed)
         try:
             self._run_all(claimed)
+        except Exception:  # the database was gone in the middle: once it is back, nobody waits for these leases
+            self._stranded = self._stranded + claimed
+            raise
         finally:
             self._held -= len(claimed)
         return len(claimed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import queue
+import secrets
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import requests
 import socketio
 
@@ -219,3 +222,60 @@ def found(place: Town, words: str) -> set[str]:
     """The titles that search finds."""
     answer = place.ask("GET", f"search?q={words}")
     return {item["title"] for item in answer.json["items"]} if answer.status == 200 else set()
+
+
+@contextmanager
+def fresh_database(postgres_url: str) -> Iterator[tuple[str, Callable[[Fault], None]]]:
+    """A database of its own, and how to end every connection to it from inside; dropped afterwards."""
+    name = f"faults_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+
+        def terminate(_fault: Fault) -> None:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+        try:
+            yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}", query="")), terminate
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def database_gone(folder: Path, postgres_url: str, how: str) -> Outcome:
+    """PostgreSQL: everything leans on it. What it acknowledged is there, and nobody has to be started again."""
+    with (
+        fresh_database(postgres_url) as (own, terminate),
+        before(own) as (fault, url),
+        town(folder, DATABASE_URL=url) as place,
+    ):
+        strike = terminate if how == "backends terminated" else FAULTS[how]
+        over, answers = threading.Event(), list[Answer]()
+
+        def buy(buyer: int) -> None:
+            while not over.is_set():
+                answers.append(place.order(buyer))
+
+        buyers = [threading.Thread(target=buy, args=[buyer]) for buyer in (0, 1)]
+        for thread in buyers:
+            thread.start()
+        seconds_until(lambda: len(place.acknowledged) >= 4)
+        with place.heartbeat() as beats:
+            strike(fault)
+            if strike is not terminate:
+                seconds_until(lambda: any(answer.status not in DONE for answer in list(answers)))
+                refused = place.ask("GET", "feed", place.tokens[2])
+                assert (refused.status, refused.code) == (503, "database.unavailable")
+                assert int(refused.retry_after or 0) > 0
+            fault.restore()
+            recovery = seconds_until(lambda: place.order(3).status in DONE)
+            over.set()
+            for thread in buyers:
+                thread.join()
+        wrong = [answer for answer in answers if answer.status not in DONE and answer.status != 503]
+        assert not wrong, wrong
+        begun = time.monotonic()
+        list_linen(place, "Copper kettle")
+        seconds_until(lambda: "Copper kettle" in found(place, "kettle"))  # the job loop goes on as well
+        recovery = max(recovery, time.monotonic() - begun)
+        refused_as = [] if strike is terminate else ["all else: 503 database.unavailable, Retry-After"]
+        name = f"PostgreSQL {how}"
+        return Outcome(name, ["`/healthz`"], refused_as, recovery, place.slowest, max(beats), place.lost())

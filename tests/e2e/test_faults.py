@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import require
+from tests.conftest import POSTGRES_URL, require
 from tests.contract.test_kv import REDIS_URL
-from tests.e2e.faulted import Outcome, index_gone, redis_gone
+from tests.e2e.faulted import Outcome, database_gone, index_gone, redis_gone
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -32,3 +32,11 @@ def test_without_elasticsearch_only_search_is_refused_and_nothing_published_mean
     how: str, tmp_path: Path, elasticsearch_url: str
 ) -> None:
     judge(index_gone(tmp_path, elasticsearch_url, how), slowest=7.0)
+
+
+@pytest.mark.parametrize("how", ["cut", "swallowed", "half-closed", "backends terminated"])
+def test_a_database_that_went_away_is_used_again_without_a_restart_and_no_order_is_lost(
+    how: str, tmp_path: Path
+) -> None:
+    require("postgres", bool(POSTGRES_URL), "OFFSHELF_TEST_POSTGRES_URL names no PostgreSQL")
+    judge(database_gone(tmp_path, POSTGRES_URL, how), slowest=15.0)

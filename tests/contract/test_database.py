@@ -278,7 +278,7 @@ def held(commit, *args):
     return off_loop(lambda: read(asked, 1) and commit(*args))
 sql.off_loop = held
 leader = gevent.spawn(db.write, lambda tx: tx.enqueue("leader", {}))
-other = gevent.spawn(db.write, lambda tx: tx.enqueue("other", {}) or "told")
+other = gevent.spawn(db.write, lambda tx: tx.enqueue("other", {}) and "told")
 while not called and not leader.dead:
     gevent.sleep(0)
 leader.kill(block=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -35,7 +36,16 @@ class Window:
     hidden_away: str
 
     def exposures(self, who: Client) -> dict[str, str]:
-        """Item -> exposure, as this person's feed shows them."""
+        """Item -> exposure, as this person's feed shows them. Never two commercial items in a row: where a page ends with
+        one of the two, the other comes as soon as something else stands between."""
+        shown = self._page(who)
+        while not {self.note, self.room} <= shown.keys():
+            writer = f"writer_{token_hex(4)}"
+            publish(self.house, self.house.as_(writer), title=f"What {writer} found", text=WORTH_READING)
+            shown |= self._page(who)
+        return shown
+
+    def _page(self, who: Client) -> dict[str, str]:
         return {item["id"]: item["exposure_id"] for item in who.get("feed").json["items"]}
 
 

@@ -4,6 +4,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 RESET ?=
+WORKERS ?= 2
 TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +26,7 @@ setup: $(VENV)/.installed $(VENV)/.frontend
 setup-test: setup $(VENV)/.tests $(VENV)/.axe $(VENV)/.chromium
 
 test: setup-test lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
 lint: $(VENV)/.tests
 	@$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from engines.children import GUARD
@@ -31,16 +32,29 @@ def load_first(settings: Settings, reset: bool) -> None:
 
 
 def _wait_for(command: list[str]) -> int:
-    """Its exit code. Whoever stops this process stops that one: by one interrupt, after which it closes what it opened."""
-    with subprocess.Popen(command, start_new_session=True) as child:
-        before = {
-            n: signal.signal(n, lambda *_: child.send_signal(signal.SIGINT)) for n in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
+    """Its exit code. Whoever stops this process stops that one: by one interrupt, after which it closes what it opened.
+
+    The handlers come first: a signal that this process ignores, as one does that a script put into the background, would be
+    ignored by the child too.
+    """
+    asked = threading.Event()
+    children: list[subprocess.Popen[bytes]] = []
+
+    def stop(*_: object) -> None:
+        asked.set()
+        for child in children:
+            child.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with subprocess.Popen(command, start_new_session=True) as child:
+            children.append(child)
+            if asked.is_set():
+                stop()
             return child.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def load_demo(settings: Settings, reset: bool) -> None:

@@ -19,9 +19,9 @@ POT: dict[str, Any] = {
 }
 
 NOTE: dict[str, Any] = {
-    "title": "Four weeks of tomatoes on a north windowsill",
+    "title": "First time raising tomatoes: what I learned",
     "text": (
-        "I sowed six tomato seeds because my kitchen has one sill and no balcony, and I kept a diary.\n"
+        "I had never raised a plant before and have no balcony, so I sowed six tomato seeds on the sill and kept a diary.\n"
         "Week 1: plastic cups stayed wet, two seedlings rotted. I moved the rest into a 14 cm unglazed clay pot: it was dry "
         "after 2 days, but the stems stopped drooping.\n"
         "Week 2: they leaned to the glass, so I turned the saucer a quarter each morning. The tallest measured 9 cm.\n"
@@ -30,15 +30,15 @@ NOTE: dict[str, Any] = {
         "wood, so put cork under it. Compared with last year's plastic I water more often and lose nothing.\n"
         "What I would do differently: start in March, and only three seeds."
     ),
-    "topics": ["seedlings", "clay", "kitchen"],
+    "topics": ["seedlings", "tomatoes", "plants"],
 }
-ENGLISH = "vegetable horticulture beginner"
+ENGLISH = "beginner gardening tips"
 """Means what the note means, and shares no word with it."""
 
 NOTE_ZH: dict[str, Any] = {
-    "title": "北窗台的四周番茄日记",
+    "title": "新手种番茄：北窗台四周日记",
     "text": (
-        "厨房只有一扇朝北的窗，我在窗台上播了六粒番茄籽。\n"
+        "我以前什么都没种过，厨房只有一扇朝北的窗，就播了六粒番茄籽。\n"
         "第一周用塑料杯，太湿，烂了两棵；换成十四厘米的粗陶盆，两天就干透，茎不再垂头。\n"
         "第二周苗往玻璃那边斜，我每天早上把盆转一下，最高的一棵九厘米。\n"
         "第三周掐掉侧芽，把茎埋到第一对叶子，因为埋进土的茎会生根。\n"
@@ -47,8 +47,9 @@ NOTE_ZH: dict[str, Any] = {
     ),
     "topics": ["番茄", "陶盆", "窗台"],
 }
-CHINESE = "居家培育西红柿"
-"""With the other word for the same fruit: not a character in common with the note."""
+CHINESE = "西红柿栽培入门"
+"""With the other word for the same fruit: not a character in common with the note. Both lie well above the encoder's floor,
+because int8 gives each kind of processor slightly different vectors."""
 
 DISPLAY: dict[str, Any] = {
     "title": "Seedling pot: shop now",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import tempfile
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kernel.ports import Clock
@@ -20,7 +22,6 @@ class FileBlobs:
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
-        folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, data: bytes, suffix: str) -> str:
         name = f"{hashlib.sha256(data).hexdigest()}.{suffix}"
@@ -55,12 +56,26 @@ class FileBlobs:
         path = self._place(name)
         return path if path.is_file() else None
 
+    def stored(self) -> dict[str, datetime]:
+        found: dict[str, datetime] = {}
+        for path in self._folder.rglob("*"):
+            with suppress(FileNotFoundError):  # somebody removes it meanwhile
+                facts = path.lstat()
+                if not stat.S_ISDIR(facts.st_mode):
+                    found[self._called(path)] = datetime.fromtimestamp(facts.st_mtime, UTC)
+        return found
+
+    def _called(self, path: Path) -> str:
+        """A file's name, or the path of what is no file of the store's."""
+        ours = _NAME.fullmatch(path.name) and path == self._place(path.name)
+        return path.name if ours else str(path.relative_to(self._folder))
+
     def _place(self, name: str) -> Path:
         return self._folder / name[:2] / name
 
     def _write(self, path: Path, data: bytes) -> None:
         """Appear whole or not at all, whenever the power goes: write aside, sync, rename, sync the folder."""
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as aside:
             aside.write(data)
             aside.flush()

@@ -294,6 +294,10 @@ class Blobs(Protocol):
         """Where the file lies, or None; never a path outside the store, whatever `name` is."""
         ...
 
+    def stored(self) -> Mapping[str, datetime]:
+        """All that lies there, with when it was put last: files by their names, what is no file of the store's by its path."""
+        ...
+
 
 @dataclass(frozen=True)
 class PaymentIntent:

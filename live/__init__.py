@@ -2,6 +2,7 @@
 
 from live import frames
 from live.audience import Authenticate
+from live.audit import broadcasting, known_rooms, outbox_waiting
 from live.chat import ChatRate, ChatService
 from live.counter import ShopCounter
 from live.desk import RoomDesk
@@ -68,5 +69,8 @@ __all__ = [
     "ShopCounter",
     "ViewerReleased",
     "ViewerRestricted",
+    "broadcasting",
     "frames",
+    "known_rooms",
+    "outbox_waiting",
 ]

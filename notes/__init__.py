@@ -1,5 +1,6 @@
 """What people publish: notes and their versions, media, product cards, comments, likes, saves."""
 
+from notes.audit import findable
 from notes.cards import NoteContent
 from notes.comments import CommentContent
 from notes.facts import (
@@ -43,7 +44,7 @@ from notes.schemas import (
     ProductChip,
 )
 from notes.service import NoteService
-from notes.uploads import DROP_FILES, UnusedUploads
+from notes.uploads import DROP_FILES, UnusedUploads, UploadAudit
 from notes.visibility import Placement
 
 __all__ = [
@@ -91,4 +92,6 @@ __all__ = [
     "ProductChip",
     "ProductGate",
     "UnusedUploads",
+    "UploadAudit",
+    "findable",
 ]

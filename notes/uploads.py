@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from kernel.db import Database, Write
+from kernel.db import Database, Write, in_chunks
+from kernel.jobs import JobRow
 from kernel.ports import Blobs
 from notes.media import url
 from notes.models import Media, Note, NoteVersion
 
 UNUSED_FOR = timedelta(hours=24)
 DROP_FILES = "notes.drop_files"
+IN_FLIGHT = timedelta(seconds=30)
+"""How long an upload may take from its file to its row, an outage of the database included."""
 _BATCH = 100
+_DROPS = select(JobRow.args).where(JobRow.name == DROP_FILES)
 Users = Callable[[Session, Sequence[str]], set[str]]
 """Which of these addresses of pictures another service shows, as the session sees it."""
 
@@ -27,6 +32,17 @@ def release(tx: Write, old: Sequence[dict[str, Any]], new: Sequence[dict[str, An
     if gone:
         free = update(Media).where(Media.id.in_(gone)).values(free_since=tx.now)
         tx.session.execute(free.execution_options(synchronize_session=False))
+
+
+@dataclass(frozen=True)
+class UploadAudit:
+    """How many `files` there are, which of them no row names, which a row names and are not there; `young` came without a
+    row so lately that it may still follow."""
+
+    files: int
+    unnamed: list[str]
+    missing: list[str]
+    young: int
 
 
 class UnusedUploads:
@@ -65,18 +81,43 @@ class UnusedUploads:
 
     def drop_files(self, names: Sequence[str]) -> None:
         """The job after it: remove files that no row names any more; one that was put again meanwhile stays."""
-        with self.db.read() as session:
-            found = session.execute(
-                select(Media.name, Media.small_name).where(or_(Media.name.in_(names), Media.small_name.in_(names)))
-            )
-            kept = {name for row in found for name in row} | self._shown(session, names)
+        kept = self.named(names)
         for name in names:
             if name not in kept:
                 self._off_loop(self.blobs.remove, name, self.db.clock.now() - UNUSED_FOR)
 
+    def named(self, names: Sequence[str]) -> set[str]:
+        """Which of these files some row names."""
+        named: set[str] = set()
+        with self.db.read() as session:
+            for some in in_chunks(names):
+                theirs = or_(Media.name.in_(some), Media.small_name.in_(some))
+                found = session.execute(select(Media.name, Media.small_name).where(theirs))
+                named |= {name for row in found for name in row} | self._shown(session, some)
+        return named
+
+    def audit(self) -> UploadAudit:
+        """Files against rows. Files are listed first: an upload's file is there before its row."""
+        stored, now = self.blobs.stored(), self.db.clock.now()
+        with self.db.read() as session:
+            rows = session.execute(select(Media.name, Media.small_name, Media.free_since)).all()
+            going = {name for args in session.scalars(_DROPS) for name in args["names"]}
+        known = {name for row in rows for name in row[:2]} | going
+        unknown = [name for name in stored if name not in known]
+        loose = {*unknown} - self.named(unknown)
+        needed = {name for row in rows if not _over(row.free_since, now) for name in row[:2]}
+        young = {name for name in loose if stored[name] > now - IN_FLIGHT}
+        missing = [name for name in needed - stored.keys() if self.blobs.path(name) is None]
+        return UploadAudit(len(stored), sorted(loose - young), sorted(missing), len(young))
+
     def _shown(self, session: Session, names: Sequence[str]) -> set[str]:
         by_url = {url(name): name for name in names}
         return {by_url[one] for user in self.users for one in user(session, [*by_url])} if names else set()
+
+
+def _over(free_since: datetime | None, now: datetime) -> bool:
+    """A row that the next sweep deletes may miss its file already."""
+    return free_since is not None and free_since <= now - UNUSED_FOR
 
 
 def _attached(session: Session, owners: set[str]) -> set[str]:

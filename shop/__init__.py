@@ -1,5 +1,6 @@
 """What people sell and buy: products, SKUs and their stock, quotes, orders, payments, waiting lists."""
 
+from shop.audit import StockFault, listed, stock_faults
 from shop.checkout import CheckoutService
 from shop.facts import (
     OrderCancelled,
@@ -77,8 +78,11 @@ __all__ = [
     "SkuOut",
     "SkuRows",
     "StockChanged",
+    "StockFault",
     "StockOut",
     "Touchpoint",
     "WaiterDisappointed",
     "WaiterServed",
+    "listed",
+    "stock_faults",
 ]

@@ -154,6 +154,51 @@ def _recounted(found: dict[str, Any]) -> str:
     return "\n".join([*lines, f"{len(lines)} differences in {found['events']:,} events of {found['days']} days."])
 
 
+@offshelf.command()
+@click.argument("target", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
+@_JSON
+def backup(target: Path, as_json: bool) -> None:
+    """Write everything that cannot be made anew into one file, beside a running server (embedded engines)."""
+    from web.backup import back_up
+    from web.progress import Progress
+
+    with Progress(quiet=2) as progress:
+        found = back_up(settings_of(), target, progress.step)
+    _print(found, as_json, lambda: _backed_up(found))
+
+
+def _backed_up(found: dict[str, Any]) -> str:
+    said = f"{found['file']}: {found['files']:,} files, {found['bytes']:,} bytes, schema {found['schema']}, in {found['seconds']} s."
+    return said if found["secret"] else f"{said}\nIt holds no secret: keep the OFFSHELF_SECRET that is set here."
+
+
+@offshelf.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Put aside what is in OFFSHELF_DATA, inside that folder.")
+@_JSON
+def restore(file: Path, replace: bool, as_json: bool) -> None:
+    """Make OFFSHELF_DATA what a backup says, or change nothing when the backup is not whole."""
+    from web.progress import Progress
+    from web.restore import restore
+
+    with Progress(quiet=2) as progress:
+        found = restore(settings_of(), file, replace, progress.step)
+    _print(found, as_json, lambda: _restored(found))
+
+
+def _restored(found: dict[str, Any]) -> str:
+    lines = [
+        f"{found['folder']} is as it was at {found['made_at']}: {found['files']:,} files, in {found['seconds']} s."
+    ]
+    if found["replaced"]:
+        lines.append(f"What was there is in {found['replaced']}.")
+    if found["migrate"]:
+        lines.append("Its schema is older than this version's: run `offshelf migrate`.")
+    if not found["secret"]:
+        lines.append("The backup holds no secret: set OFFSHELF_SECRET to the one it was made with.")
+    return "\n".join(lines)
+
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 

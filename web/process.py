@@ -40,11 +40,21 @@ class FolderInUse(SettingError):
     """Another process has the data folder."""
 
 
+PLACING = ".restore-in-place"
+"""A folder of this name is there while a restore puts its files in place; what lies around it is not whole."""
+
+
 @contextlib.contextmanager
-def data_folder(settings: Settings) -> Iterator[Path]:
-    """Own the data folder while the block runs; a second process is told who has it (`FolderInUse`)."""
+def data_folder(settings: Settings, restoring: bool = False) -> Iterator[Path]:
+    """Own the data folder while the block runs; a second process is told who has it (`FolderInUse`).
+
+    A folder that an interrupted restore left is opened by a restore only.
+    """
     from engines.preflight import check_folder, unusable
 
+    if not restoring and (settings.data / PLACING).exists():
+        cure = "run `offshelf restore FILE --replace` again, or set OFFSHELF_DATA to another folder"
+        raise SettingError(f"The data folder {settings.data} was left by a restore that was interrupted; {cure}.")
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
         opened_lock = (settings.data / "lock").open("a+")
@@ -63,6 +73,20 @@ def data_folder(settings: Settings) -> Iterator[Path]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield settings.data
+
+
+def holder(settings: Settings) -> str | None:
+    """The id of the process that owns the data folder, None when nobody does. Leaves nothing behind."""
+    try:
+        lock = (settings.data / "lock").open()
+    except OSError:
+        return None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return lock.read().strip() or "?"
+    return None
 
 
 def run(settings: Settings) -> None:

@@ -8,10 +8,12 @@ from types import TracebackType
 
 
 class Progress:
-    """`step(name, done, of)`; shows the time left after two seconds of a step."""
+    """`step(name, done, of)`; shows the time left after two seconds of a step. Of a step that is over within `quiet`
+    seconds nothing is said."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: float = 0.0) -> None:
         self._terminal = sys.stderr.isatty()
+        self._quiet = quiet
         self._name, self._since, self._shown = "", 0.0, 0.0
 
     def step(self, name: str, done: int, of: int) -> None:
@@ -19,6 +21,8 @@ class Progress:
         now = time.monotonic()
         if name != self._name:
             self._name, self._since, self._shown = name, now, 0.0
+        if now - self._since < self._quiet:
+            return
         finished = done >= of
         if not finished and now - self._shown < (0.2 if self._terminal else 5):
             return

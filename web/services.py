@@ -8,8 +8,10 @@ from accounts import AccountService, ApplicationService
 from engines.offloop import beside, off_loop
 from feed import Broadcasts, Candidates, FeedService
 from kernel.config import Settings
+from kernel.db import Database
 from kernel.jobs import Worker
 from kernel.policy import Policies
+from kernel.ports import Blobs
 from live import (
     ChatRate,
     ChatService,
@@ -69,6 +71,13 @@ class Services:
     live_jobs: LiveJobs
     provider: PretendProvider
     worker: Worker
+
+
+def uploads_of(db: Database, blobs: Blobs) -> UnusedUploads:
+    """The uploads with all who show them, for who has no more than a database and a folder."""
+    accounts = AccountService(db, off_loop)
+    products = ProductService(db, accounts)
+    return UnusedUploads(db, blobs, off_loop, (products.covers_among, accounts.avatars_among))
 
 
 def wire(settings: Settings, engines: Engines) -> Services:

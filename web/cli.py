@@ -155,6 +155,20 @@ def _recounted(found: dict[str, Any]) -> str:
 
 
 @offshelf.command()
+@_JSON
+def doctor(as_json: bool) -> None:
+    """Look at machine, engines and data; exit 1 at a problem, 2 at a setting that cannot be used. Changes nothing."""
+    import logging
+
+    from web.doctor import document, examine, exit_code, line
+
+    logging.disable()  # the findings say it; a library's own words may hold an address
+    found = examine(settings_of())
+    _print(document(found), as_json, lambda: "\n".join(map(line, found)))
+    sys.exit(exit_code(found))
+
+
+@offshelf.command()
 @click.argument("target", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
 @_JSON
 def backup(target: Path, as_json: bool) -> None:

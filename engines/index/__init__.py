@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from engines.index.look import IndexLook
 from kernel.errors import SettingError
 from kernel.ports import SearchIndex
 
-__all__ = ["open_index"]
+__all__ = ["IndexLook", "look_at", "open_index"]
 
 ACCEPTED = "embedded:// or https://USER:PASSWORD@HOST:PORT/ALIAS (http:// without TLS)"
 
@@ -33,3 +34,17 @@ def open_index(
 
         return ElasticIndex(url, dimensions, name=name)
     raise SettingError(f"OFFSHELF_INDEX_URL names no search index this release knows; it takes {ACCEPTED}.")
+
+
+def look_at(url: str, folder: Path, dimensions: int, name: str) -> IndexLook | None:
+    """What an operator may know of the index at `url`, beside whoever has it open; None where there is none yet.
+
+    Changes nothing. Raises SettingError, `Unavailable`, ValueError when its files are damaged.
+    """
+    if urlsplit(url).scheme == "embedded":
+        from engines.index.embedded import look
+
+        return look(folder, dimensions, name)
+    from engines.index.elastic import look as look_afar
+
+    return look_afar(url, dimensions, name)

@@ -7,9 +7,10 @@ kind. Elasticsearch keeps the factor (k1 + 1) that Lucene's BM25 dropped, so sco
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from engines.index import ACCEPTED
 from engines.index.labels import Terms, labels
+from engines.index.look import IndexLook
+from engines.vitals import round_trip
 from kernel.errors import Conflict, SettingError, Unavailable
 from kernel.ports import Hit, IndexDocument, Vectors
 
@@ -283,6 +286,35 @@ class ElasticIndex:
 
     def _say(self, index: str, **more: Any) -> None:
         self._slow.indices.put_mapping(index=index, meta={**self._stamp, **more})
+
+
+def look(url: str, dimensions: int, name: str) -> IndexLook | None:
+    """The index as it is; makes none. Raises SettingError as `ElasticIndex` does, and `Unavailable`."""
+    client, alias = _client(url)
+    with closing(client):
+        _check(client)
+        with _answering():
+            said = client.indices.get(index=f"{alias}-*").body
+            latency = round_trip(client.ping)
+            version = str(client.info()["version"]["number"])
+            in_use = next((one for one, its in said.items() if alias in its["aliases"]), None)
+            if in_use is None:
+                return None
+            stamp = {"format": FORMAT, "dimensions": dimensions, "name": name, "fresh": True}
+            return IndexLook(
+                f"Elasticsearch {version}",
+                latency,
+                int(client.count(index=alias)["count"]),
+                said[in_use]["mappings"].get("_meta") == stamp,
+                sorted(one for one, its in said.items() if _left_over(alias, one, its)),
+            )
+
+
+def _left_over(alias: str, index: str, said: Mapping[str, Any]) -> bool:
+    """An index of this alias that nobody uses, or a filling whose process is dead."""
+    if alias in said["aliases"] or not re.fullmatch(rf"{alias}-[0-9a-f]{{10}}-\d+", index):
+        return False
+    return bool(time.time() - said["mappings"].get("_meta", {}).get("beat", 0) > _ABANDONED)
 
 
 class ElasticFilling:

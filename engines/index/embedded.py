@@ -9,14 +9,19 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import tantivy
+
 from engines.index.copy import GROWTH, Copy
 from engines.index.labels import Terms
+from engines.index.look import IndexLook
 from engines.index.vectors import EXACT_BELOW, write_whole
 from engines.index.words import WordIndex
 from engines.offloop import native_lock
+from engines.vitals import round_trip
 from kernel.errors import Conflict, SettingError
 from kernel.ports import Hit, IndexDocument, Vectors
 
@@ -181,11 +186,7 @@ class EmbeddedIndex:
             raise SettingError(sentence) from None
 
     def _said(self) -> dict[str, Any]:
-        try:
-            said = json.loads((self._folder / "index.json").read_text())
-        except (OSError, ValueError):
-            return {}
-        return said if isinstance(said, dict) and isinstance(said.get("copy"), int) else {}
+        return _said(self._folder)
 
     def _say_fresh(self, fresh: bool) -> None:
         said = {**self._stamp, "copy": self._number, "fresh": fresh}
@@ -211,6 +212,32 @@ class Filling:
         self._copy.put(documents)
         if self._copy.waiting >= GROWTH:
             self._copy.refresh()  # the graph grows along, so that the swap at the end holds nobody up
+
+
+def look(folder: Path, dimensions: int, name: str) -> IndexLook | None:
+    """The index as another process has it open, or as it lies there; changes nothing. Raises ValueError when damaged."""
+    said = _said(folder)
+    if not said:
+        return None
+    copy = folder / str(said["copy"])
+    words = tantivy.Index.open(str(copy / "words"))
+    words.reload()
+    everything = tantivy.Query.all_query()
+    return IndexLook(
+        f"tantivy {version('tantivy')}, usearch {version('usearch')}",
+        round_trip(lambda: words.searcher().search(everything, 1, count=False)),
+        words.searcher().num_docs,
+        said == {"format": FORMAT, "dimensions": dimensions, "name": name, "copy": said["copy"], "fresh": True},
+        sorted(str(path) for path in folder.iterdir() if path.is_dir() and path != copy),
+    )
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    try:
+        said = json.loads((folder / "index.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) and isinstance(said.get("copy"), int) else {}
 
 
 def _direct(fn: Callable[..., Any], *args: Any) -> Any:

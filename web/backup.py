@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -78,11 +78,17 @@ def _place(target: Path) -> Path:
 
 def _refuse_little_room(settings: Settings, source: Path, file: Path) -> None:
     """The database is there twice for a while: as a copy, and in the file."""
-    images = sum(path.stat().st_size for path in (settings.data / archive.IMAGES).rglob("*") if path.is_file())
+    images = sum(map(_size, (settings.data / archive.IMAGES).rglob("*")))
     needed = 2 * source.stat().st_size + images
     room = os.statvfs(file.parent)
     if room.f_bavail * room.f_frsize < needed:
         raise _unwritable(file, f"it needs about {needed / 2**20:,.0f} MiB of room")
+
+
+def _size(path: Path) -> int:
+    with suppress(FileNotFoundError):  # deleted meanwhile
+        return path.lstat().st_size
+    return 0
 
 
 def _unwritable(file: Path, why: str) -> SettingError:

@@ -120,18 +120,24 @@ def test_an_image_deleted_meanwhile_is_left_out_and_one_that_came_later_too(own:
     assert not there.keys() & {*late, gone.name}
 
 
-def test_what_is_written_while_the_database_is_copied_is_not_in_the_copy(own: Settings, tmp_path: Path) -> None:
+def test_what_is_written_while_the_database_is_copied_is_not_in_the_copy(
+    own: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.backup.PAGES", 20)
+    steps: list[int] = []
     before = rows(own.data / DATABASE)
     db = open_database(own.sql_url, SystemClock())
     media = MediaService(db, FileBlobs(own.data / IMAGES, SystemClock()), off_loop)
 
     def meanwhile(name: str, done: int, of: int) -> None:
-        if name.startswith("pages"):
+        steps.append(done)
+        if name.startswith("pages") and len(steps) < 4:
             kept = media.keep_drawn(b"later", 1, 1)
             db.write(lambda tx: media.add(tx, "acct_x", kept))
 
     back_up(own, tmp_path / "b.tar", meanwhile)
     db.close()
+    assert steps[0] == 20 < steps[1]
     assert rows(own.data / DATABASE) != before
     restore(settings_of(tmp_path / "new"), tmp_path / "b.tar", False, quiet)
     assert rows(tmp_path / "new" / DATABASE) == before
@@ -261,6 +267,10 @@ def info(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.
 def test_a_newer_or_foreign_file_is_refused(saved: Path, own: Settings, tmp_path: Path) -> None:
     newer = remade(saved, tmp_path / "newer.tar", head(revision="9999", offshelf="7.0"))
     refused_restore(newer, tmp_path, own, "schema 9999", "install Offshelf 7.0 or newer")
+    mixed = remade(
+        saved, tmp_path / "mixed.tar", lambda name, data: head(revision="0001")(name, data) if name == HEAD else data
+    )
+    refused_restore(mixed, tmp_path, own, "its parts do not belong together")
     newer = remade(saved, tmp_path / "form.tar", head(format=2, more="?"))
     refused_restore(newer, tmp_path, own, "form.tar")
     with tarfile.open(tmp_path / "other.tar", "w") as tar:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from engines.disk import needs_room
 from kernel.ports import Clock
 
 _NAME = re.compile(r"([0-9a-f]{64})\.[a-z0-9]{1,8}")
@@ -29,7 +30,8 @@ class FileBlobs:
         try:
             self._stamp(path)
         except FileNotFoundError:
-            self._write(path, data)
+            with needs_room():
+                self._write(path, data)
         return name
 
     def remove(self, name: str, put_before: datetime) -> bool:
@@ -76,12 +78,17 @@ class FileBlobs:
     def _write(self, path: Path, data: bytes) -> None:
         """Appear whole or not at all, whenever the power goes: write aside, sync, rename, sync the folder."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as aside:
-            aside.write(data)
-            aside.flush()
-            os.fsync(aside.fileno())
-        self._stamp(Path(aside.name))
-        os.replace(aside.name, path)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+        try:
+            with open(handle, "wb") as aside:
+                aside.write(data)
+                aside.flush()
+                os.fsync(handle)
+            self._stamp(Path(name))
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)  # on a full disk, half a file takes what room there is
+            raise
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -6,6 +6,7 @@ only to make the folder that is opened here (`engines/encoder_export.py`; why: d
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engines.encoder_background import Background
+from engines.encoder_watch import Watch
 from engines.offloop import native_lock
 from engines.unigram import Tokenizer, open_tokenizer
 from kernel.errors import Unavailable
@@ -25,6 +27,7 @@ from kernel.ports import Encoder, Vectors
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
+WEIGHTS = "weights.bin"
 TOKENIZER = "tokenizer.json"
 FORMAT = 1
 
@@ -62,7 +65,8 @@ class Manifest(BaseModel):
 
 
 class OnnxEncoder:
-    """An exported model, read at its first text (half a second, 180 MB). May be called from several native threads at once; a call lets the GIL go while it computes.
+    """An exported model, read at its first text (half a second, 180 MB) and only if its files are those that its manifest was
+    written for. While they are not, or while it fails or hangs, it is Unavailable (`encoder.unavailable`). May be called from several native threads at once; a call lets the GIL go while it computes.
 
     Each text is a run of its own. Padded batches are no faster on a CPU at the length of a note (44 texts/s one by one,
     36 in batches of 16, same core), and int8 takes its activation scale over the batch, so that a text's vector would
@@ -93,6 +97,7 @@ class OnnxEncoder:
         self._window = min(tokens, manifest.window)
         self._turn, self._closed = native_lock(), False
         self._opened: tuple[Tokenizer, Any] | None = None
+        self._watch = Watch()
         self._query = lru_cache(_REMEMBERED_QUERIES)(self._encode_query)
 
     def queries(self, texts: Sequence[str]) -> Vectors:
@@ -118,8 +123,17 @@ class OnnxEncoder:
         return row
 
     def _encode(self, prompt: str, text: str) -> Vectors:
+        if self._background is None:  # the export's own, which would rather wait
+            return self._row(prompt, text)
+        return self._watch.run(lambda: self._row(prompt, text))
+
+    def _row(self, prompt: str, text: str) -> Vectors:
         tokenizer, session = self._parts()
-        row: Vectors = session.run(None, {"input_ids": self._ids(tokenizer, prompt, text)})[0][0]
+        try:
+            row: Vectors = session.run(None, {"input_ids": self._ids(tokenizer, prompt, text)})[0][0]
+        except Exception:
+            self._opened = None  # whatever broke it, the next text opens it anew
+            raise
         return row / np.linalg.norm(row)
 
     def _parts(self) -> tuple[Tokenizer, Any]:
@@ -127,6 +141,8 @@ class OnnxEncoder:
             if self._closed:
                 raise Unavailable("encoder.closed", "The encoder has been closed.")
             if self._opened is None:
+                if self._background and fingerprint_of(self._folder) != self.manifest.fingerprint:
+                    raise OSError("the exported files are not those of their manifest; run: offshelf encoder")
                 tokenizer = open_tokenizer(self._folder / TOKENIZER, self._window)
                 self._opened = tokenizer, _open_session(self._folder / GRAPH, self._threads)
             return self._opened
@@ -210,6 +226,23 @@ def folder_of(spec: str, models_folder: Path) -> Path:
 def exported(folder: Path) -> bool:
     """Whether a finished export lies there, its background measured."""
     return Manifest.read(folder) is not None and Background.read(folder) is not None
+
+
+def whole(folder: Path) -> bool:
+    """Whether it is `exported` and undamaged; reads all of it (a quarter of a second)."""
+    manifest = Manifest.read(folder)
+    return manifest is not None and exported(folder) and fingerprint_of(folder) == manifest.fingerprint
+
+
+def fingerprint_of(folder: Path) -> str:
+    """SHA-256 over what decides the vectors: another fingerprint means that stored vectors are of another kind."""
+    digest = hashlib.sha256()
+    for path in (folder / TOKENIZER, folder / GRAPH, folder / WEIGHTS):
+        if path.exists():
+            with path.open("rb") as file:
+                while piece := file.read(2**20):
+                    digest.update(piece)
+    return digest.hexdigest()
 
 
 def open_encoder(spec: str, models_folder: Path, threads: int = 1, tokens: int = 256) -> Encoder:

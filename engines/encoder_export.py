@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import hashlib
 import logging
 import os
 import shutil
@@ -24,10 +23,10 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from engines.encoder import FORMAT, GRAPH, MANIFEST, TOKENIZER, Manifest, OnnxEncoder
+from engines.encoder import FORMAT, GRAPH, MANIFEST, TOKENIZER, Manifest, OnnxEncoder, fingerprint_of
 from engines.encoder_background import Background, measure
 from engines.encoder_graph import MODEL, ExportError, TorchModel
-from engines.encoder_int8 import WEIGHTS, quantize
+from engines.encoder_int8 import quantize
 from kernel.ports import Vectors
 
 FP32_FLOOR = 0.999
@@ -58,7 +57,7 @@ Progress = Callable[[str], None]
 
 
 def export(model: str, target: Path, progress: Progress = print) -> Manifest:
-    """Export `model` (a name or a path) to the folder `target` unless a finished export of it lies there.
+    """Export `model` (a name or a path) to the folder `target` unless a finished and whole export of it lies there.
 
     Takes about half a minute and, for a while, 1 GB of disk beside `target`. Raises ExportError.
     """
@@ -66,7 +65,7 @@ def export(model: str, target: Path, progress: Progress = print) -> Manifest:
     target.parent.mkdir(parents=True, exist_ok=True)
     with _lock(target):
         done = Manifest.read(target)
-        if done is None or done.model != model:
+        if done is None or done.model != model or fingerprint_of(target) != done.fingerprint:
             return _export(model, target, progress)
         if Background.read(target) is None:
             progress(f"measuring the background of {model}")
@@ -106,7 +105,7 @@ def _make(model: str, raw: Path, made: Path, say: Progress) -> Manifest:
     draft, reference = _make_fp32(model, raw, made, say)
     say("quantising to int8 and comparing with torch")
     checks = draft.checks | _make_int8(draft, raw, made, reference)
-    manifest = draft.model_copy(update={"checks": checks, "fingerprint": _fingerprint(made)})
+    manifest = draft.model_copy(update={"checks": checks, "fingerprint": fingerprint_of(made)})
     say("measuring the background")
     _measure(manifest, made)
     _write(manifest, made)
@@ -183,14 +182,6 @@ def _draft(model: str, loaded: TorchModel, dimensions: int) -> Manifest:
         query_prompt=loaded.query_prompt, document_prompt=loaded.document_prompt, pooling=loaded.pooling,
         versions={name: version(name) for name in names}, checks={},
     )  # fmt: skip
-
-
-def _fingerprint(folder: Path) -> str:
-    """SHA-256 over what decides the vectors: another fingerprint means that stored vectors are of another kind."""
-    digest = hashlib.sha256()
-    for name in (TOKENIZER, GRAPH, WEIGHTS):
-        digest.update((folder / name).read_bytes() if (folder / name).exists() else b"")
-    return digest.hexdigest()
 
 
 def _write(manifest: Manifest, folder: Path) -> None:

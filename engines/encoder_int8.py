@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WEIGHTS = "weights.bin"
+from engines.encoder import WEIGHTS
+
 # Position and token-type tables are small and stay as they are.
 _TABLE_ELEMENTS = 1_000_000
 _ROWS_AT_ONCE = 16_384

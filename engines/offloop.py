@@ -16,13 +16,24 @@ def off_loop(fn: Callable[..., T], *args: Any) -> T:
     hub = _hub()
     if hub is None:
         return fn(*args)
-    work = hub.threadpool.spawn(fn, *args)
+    work = hub.threadpool.spawn(_attempted, fn, args)
     try:
-        result: T = work.get()
+        value, error = work.get()
     except BaseException:
         work.wait()  # whoever is killed meanwhile does not leave a thread alone with what it works on
         raise
+    if error is not None:
+        raise error
+    result: T = value
     return result
+
+
+def _attempted(fn: Callable[..., T], args: tuple[Any, ...]) -> tuple[T | None, BaseException | None]:
+    """gevent prints whatever its threads raise, past every log; the caller says what is worth saying."""
+    try:
+        return fn(*args), None
+    except BaseException as error:
+        return None, error
 
 
 def _hub() -> Any:
@@ -42,6 +53,16 @@ def native_lock() -> threading.Lock:
         return threading.Lock()
     lock: threading.Lock = get_original("_thread", "allocate_lock")()
     return lock
+
+
+def native_thread(fn: Callable[[], object]) -> None:
+    """Run `fn()` in a new native thread, which nobody waits for, not even the end of the process."""
+    try:
+        from gevent.monkey import get_original
+    except ImportError:
+        threading.Thread(target=fn, daemon=True).start()
+    else:
+        get_original("_thread", "start_new_thread")(fn, ())
 
 
 def beside(fn: Callable[..., Any], *args: Any) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engines.disk import needs_room
 from kernel.clock import rfc3339
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.ports import Clock, PaymentIntent
@@ -116,7 +117,7 @@ class FakePayments:
 
     def find(self, intent_id: str) -> Payable:
         """What the payment page shows. Raises `NotFound`."""
-        with closing(self._connect()) as connection:
+        with self._opened() as connection:
             return self._payable(connection, intent_id)
 
     def pay(self, intent_id: str) -> Webhook:
@@ -142,7 +143,7 @@ class FakePayments:
 
     def due(self, limit: int = 100) -> list[Webhook]:
         """Webhooks nobody has acknowledged, oldest first, signed now: deliver them again after a crash."""
-        with closing(self._connect()) as connection:
+        with self._opened() as connection:
             rows = connection.execute(
                 "SELECT id, payload FROM webhook WHERE due ORDER BY rowid LIMIT ?", (limit,)
             ).fetchall()
@@ -216,10 +217,15 @@ class FakePayments:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with closing(self._connect()) as connection:
+        with self._opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with needs_room(), closing(self._connect()) as connection:
+            yield connection
 
 
 def _check_amount(amount: int) -> None:

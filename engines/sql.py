@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from engines.disk import full, no_room
 from engines.offloop import off_loop
 from engines.pg_connection import CONNECT, bound
 from kernel.context import request_id
@@ -113,7 +114,7 @@ class SqliteDatabase:
                 session.commit()
             except Exception as error:
                 session.rollback()
-                pending.error = error
+                pending.error = full() if no_room(getattr(error, "orig", error)) else error
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -253,7 +254,11 @@ def _after_commit(db: AnyDatabase, write: Write) -> None:
 
 
 def _unavailable(error: BaseException) -> Unavailable:
-    log.error("the database does not answer: %r", getattr(error, "orig", error))
+    cause = getattr(error, "orig", error)
+    if no_room(cause):
+        log.error("there is no room left for the database: %r", cause)
+        return full()
+    log.error("the database does not answer: %r", cause)
     return Unavailable(
         "database.unavailable", "The database does not answer at the moment; nothing was changed.", retry_after=2
     )

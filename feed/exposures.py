@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from feed.models import Exposure
 from feed.ranking import Draw
 from kernel.actor import Actor
 from kernel.db import Write
+from kernel.errors import FULL, Unavailable
 from kernel.ids import new_id
 from notes import NoteCard
 
@@ -62,6 +63,19 @@ def page(actor: Actor, shown: Sequence[Row], start: int, now: datetime) -> list[
 
 def write(tx: Write, rows: Sequence[Row]) -> None:
     tx.session.execute(Exposure.__table__.insert(), list(rows))  # type: ignore[attr-defined]
+
+
+def logged(rows: Sequence[Row], write: Callable[[], object]) -> bool:
+    """Write a page's rows down. On a full disk it is shown all the same, with nobody's exposure: the rows lose their ids."""
+    try:
+        write()
+    except Unavailable as away:
+        if away.code != FULL:
+            raise
+        for row in rows:
+            row["id"] = None
+        return False
+    return True
 
 
 def shown_to(session: Session, actor: Actor, exposure_id: str) -> tuple[str, str] | None:

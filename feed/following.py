@@ -33,7 +33,7 @@ class FollowingFeed:
         page = cards[:limit]
         rows = exposures.page(actor, [exposures.followed(card) for _, card in page], start, self.db.clock.now())
         if rows:
-            self.db.write(lambda tx: exposures.write(tx, rows))
+            exposures.logged(rows, lambda: self.db.write(lambda tx: exposures.write(tx, rows)))
         items = [exposures.present(card, row) for (_, card), row in zip(page, rows, strict=True)]
         return FeedPage(items=items, next_cursor=_after(page, start) if len(cards) > limit else None)
 

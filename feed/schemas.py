@@ -18,7 +18,10 @@ class FeedQuery(Schema):
 
 
 class FeedPage(Schema):
-    """Note cards and room cards, each with `exposure_id`, `placement`, `position` and `recommended` beside its own fields."""
+    """Note cards and room cards, each with `exposure_id`, `placement`, `position` and `recommended` beside its own fields.
+
+    `exposure_id` is null while nothing can be written down (a full disk): what is shown then counts as shown to nobody.
+    """
 
     items: list[dict[str, Any]]
     next_cursor: str | None
@@ -27,14 +30,14 @@ class FeedPage(Schema):
 class FeedNote(NoteCard):
     model_config = ConfigDict(extra="forbid")
 
-    exposure_id: str
+    exposure_id: str | None
     placement: Literal["feed"]
     position: int
     recommended: bool
 
 
 class FeedRoom(RoomCard):
-    exposure_id: str
+    exposure_id: str | None
     placement: Literal["feed"]
     position: int
     recommended: bool
@@ -50,7 +53,7 @@ class FeedAnswer(Schema):
 class FollowedNote(NoteCard):
     model_config = ConfigDict(extra="forbid")
 
-    exposure_id: str
+    exposure_id: str | None
     placement: Literal["following"]
     position: int
     recommended: Literal[False]

@@ -96,9 +96,9 @@ class FeedService:
             person = read_person(session, actor.person, now)
         pool = self._recall(actor, person)
         draws, cards = self._fill(actor, person, pool, limit, now)
-        rows = self._log(actor, person, draws, start, now)
+        rows, logged = self._log(actor, person, draws, start, now)
         shown = [exposures.present(cards[row["item_id"]], row) for row in rows]
-        more = cursors.encode(start + len(draws)) if len(draws) == limit else None
+        more = cursors.encode(start + len(draws)) if logged and len(draws) == limit else None
         return FeedPage(items=shown, next_cursor=more)
 
     def _recall(self, actor: Actor, person: Person) -> Pool:
@@ -167,14 +167,17 @@ class FeedService:
     def _cards(self, actor: Actor, items: Sequence[Item], pool: Pool) -> dict[str, Any]:
         return self.cards.of(actor, [item.id for item in items], "feed", pool.rooms, pool.people)
 
-    def _log(self, actor: Actor, person: Person, draws: Sequence[Draw], start: int, now: datetime) -> list[Row]:
-        """Write down what is shown. Raises `_Overtaken` when this person was shown something else meanwhile."""
+    def _log(
+        self, actor: Actor, person: Person, draws: Sequence[Draw], start: int, now: datetime
+    ) -> tuple[list[Row], bool]:
+        """Write down what is shown; False when nothing can be: the next page would be the same one. Raises `_Overtaken`
+        when this person was shown something else meanwhile."""
         # What a bot is shown says nothing about how people respond, and nobody can respond who is not known again.
         counts = person.id is not None and not actor.synthetic
         chosen = [{**exposures.drawn(draw), "counts": counts} for draw in draws]
         rows = exposures.page(actor, chosen, start, now)
         if not rows:
-            return []
+            return [], True
 
         def write(tx: Write) -> None:
             if person.id is not None:
@@ -186,8 +189,7 @@ class FeedService:
                 self.candidates.exposed(tx, _places(draws, "note"))
                 self.broadcasts.exposed(tx, _places(draws, "room"))
 
-        self.db.write(write)
-        return rows
+        return rows, exposures.logged(rows, lambda: self.db.write(write))
 
     def following(self, actor: Actor, cursor: str | None, limit: int) -> FeedPage:
         """Everything by whom the caller follows, newest first: complete, and never padded."""

@@ -19,6 +19,10 @@ class FieldError:
         return asdict(self)
 
 
+FULL = "disk.full"
+"""The code of what cannot be written down while everything can be read."""
+
+
 class AppError(Exception):
     """A refusal. `code` is `noun.reason` and never renamed; `detail` is one sentence; `data` goes out beside them."""
 

@@ -142,8 +142,8 @@ class Worker:
             try:
                 if not self.run_due(lane):
                     lane.wake.wait(self._seconds_to_next(lane))
-            except Exception:
-                log.exception("the job loop stumbled")
+            except Exception as error:
+                log.error("the job loop stumbled: %s", error, exc_info=not isinstance(error, Unavailable))
                 lane.wake.wait(1)
 
     def run_due(self, lane: Lane | None = None) -> int:
@@ -246,7 +246,8 @@ class Worker:
             try:
                 self.handlers[job.name](job.args)
             except Exception as error:
-                log.warning("job %s %s failed (attempt %s): %s", job.name, job.id, job.attempts, error, exc_info=True)
+                trace = not isinstance(error, Unavailable)  # an engine that is away says all in its sentence
+                log.warning("job %s %s failed (attempt %s): %s", job.name, job.id, job.attempts, error, exc_info=trace)
                 self.db.write(lambda tx, error=error: self._fail(tx, job, error))  # type: ignore[misc]
                 return False
         return True

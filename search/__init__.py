@@ -7,10 +7,11 @@ from search.documents import document, meaning
 from search.evaluation import evaluate, read_gains
 from search.fusion import Ranked
 from search.ranking import hybrid
-from search.service import REBUILD, SearchService
+from search.service import FILL, REBUILD, SearchService
 from search.shelf import NoteSource, ProductSource, RoomSource
 
 __all__ = [
+    "FILL",
     "REBUILD",
     "Cards",
     "NoteSource",

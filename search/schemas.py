@@ -28,7 +28,8 @@ class SearchQuery(Schema):
 class SearchPage(BaseModel):
     """Cards of mixed kind, each with `score` (0..1 within this answer) and `matched_by` (`words`, `meaning`).
 
-    `facets` counts what was found by kind, whatever `kind` was asked for. `degraded`: by words alone, the encoder is away.
+    `facets` counts what was found by kind, whatever `kind` was asked for. `degraded`: less may be found
+    than there is, because the encoder is away (by words alone) or the index is being filled.
     """
 
     items: list[dict[str, Any]]

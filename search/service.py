@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kernel import cursors
@@ -21,9 +24,16 @@ from search.shelf import Source, Text
 log = logging.getLogger("offshelf.search")
 REBUILD = "search.rebuild"
 """The job that fills the index anew."""
+FILL = "search.fill_if_lost"
+"""The job that fills it when it is not whole."""
 DEPTH = 200
 """How deep an answer goes; what lies below is not worth a page."""
 BATCH = 64
+BELIEVED = 5.0
+
+
+class WordsOnly(Unavailable):
+    """Written down without vectors."""
 
 
 class SearchService:
@@ -42,14 +52,15 @@ class SearchService:
         self.sources = sources
         self.cards = cards
         self._off_loop = off_loop
+        self._believed_until = 0.0
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
     def search(self, viewer: Actor, query: SearchQuery) -> SearchPage:
         """Things that match by words or by meaning, best first, as cards."""
         start = cursors.place(query.cursor)
-        degraded = not self._encodes(query.q)
-        encoder = None if degraded else self.encoder
+        encoder = self.encoder if self._encodes(query.q) else None
+        degraded = encoder is None or not self._whole()
         ranked = hybrid(self.index, encoder, query.q, DEPTH, {"kind": list(KINDS)})
         cards = self._cards(viewer, ranked)
         found = [(entry, cards[entry.id]) for entry in ranked if entry.id in cards]
@@ -83,9 +94,14 @@ class SearchService:
         try:
             self._off_loop(self.encoder.queries, [text])
         except Unavailable:
-            log.warning("the encoder is away; answering by words alone")
             return False
         return True
+
+    def _whole(self) -> bool:
+        """Whether the index holds everything; one that was is believed for a few seconds, because asking may cost a request."""
+        if time.monotonic() >= self._believed_until and self.index.fresh:
+            self._believed_until = time.monotonic() + BELIEVED
+        return time.monotonic() < self._believed_until
 
     def _cards(self, viewer: Actor, ranked: Sequence[Ranked]) -> dict[str, dict[str, Any]]:
         """Cards as JSON, by id, re-read from SQL: what was hidden meanwhile is not there."""
@@ -95,22 +111,25 @@ class SearchService:
     # -- keeping the copy true ------------------------------------------------------------------------------------
 
     def index_things(self, kind: str, ids: Sequence[str]) -> None:
-        """Make the index say of these things what SQL says now: put, replace or remove. A job; idempotent."""
-        self._copy(self.index, kind, ids)
-        self.index.refresh()
+        """Make the index say of these things what SQL says now: put, replace or remove. A job; idempotent.
+
+        Without the encoder they are found by their words, and the job is tried again until they are found by meaning.
+        """
+        try:
+            self._copy(self.index, kind, ids)
+        finally:
+            self.index.refresh()
 
     def rebuild(self, progress: Callable[[str, int], None] = lambda kind, done: None) -> int:
         """Fill a new copy from SQL while the one in use goes on, then swap; how many documents it holds.
 
-        Raises Conflict (`index.filling`) while another filling is under way.
+        Raises Conflict (`index.filling`) while another filling is under way, Unavailable while an engine is away.
         """
+        done = Counter[str]()
         with self.index.filling() as copy:
-            for kind, source in self.sources.items():
-                done = 0
-                for ids in source.all_ids():
-                    for batch in in_chunks(ids, BATCH):
-                        done += self._copy(copy, kind, batch)
-                        progress(kind, done)
+            for kind, batch in self._batches():
+                done[kind] += self._copy(copy, kind, batch)
+                progress(kind, done[kind])
         return self.index.count()
 
     def rebuild_asked(self, args: dict[str, Any]) -> None:
@@ -118,24 +137,52 @@ class SearchService:
         self.rebuild()
 
     def fill_if_lost(self) -> None:
-        """Fill the index when it was lost, half written, or made by another encoder; never twice at a time."""
+        """Fill the index when it was lost, half written, or made by another encoder; never twice at a time. A job.
+
+        Without the encoder it is filled with words, and is not whole before the job is tried again.
+        """
         if self.index.fresh:
             return
         try:
-            log.info("the search index is not whole; filling it from SQL")
-            log.info("the search index holds %s documents", self.rebuild())
+            log.warning("the search index is not whole; filling it from SQL")
+            log.warning("the search index is whole again, with %s documents", self.rebuild())
         except Conflict:
             log.info("somebody else fills it")
+        except WordsOnly:
+            self._fill_with_words()
+            raise
+
+    def _fill_with_words(self) -> None:
+        if self.index.count():
+            return
+        for kind, batch in self._batches():
+            with suppress(WordsOnly):
+                self._copy(self.index, kind, batch)
+        self.index.refresh()
+
+    def _batches(self) -> Iterator[tuple[str, Sequence[str]]]:
+        for kind, source in self.sources.items():
+            for ids in source.all_ids():
+                for batch in in_chunks(ids, BATCH):
+                    yield kind, batch
 
     def _copy(self, into: Filling, kind: str, ids: Sequence[str]) -> int:
-        """Write down what SQL says, and look again: of two writers at once, the one that read later has the last word."""
+        """Write down what SQL says, and look again: of two writers at once, the one that read later has the last word.
+
+        Raises `WordsOnly` when that is done, and was done without the encoder.
+        """
         source = self.sources[kind]
         written: dict[str, Text] | None = None
+        whole = True
         while (texts := source.texts(ids)) != written:
             known = written or {}
             into.delete([thing for thing in ids if thing not in texts])
-            into.put(self._documents(kind, [text for text in texts.values() if known.get(text.id) != text]))
+            documents = self._documents(kind, [text for text in texts.values() if known.get(text.id) != text])
+            into.put(documents)
+            whole = whole and all(document.vector is not None for document in documents)
             written = texts
+        if not whole:
+            raise WordsOnly("encoder.unavailable", "The encoder is away: found by words alone meanwhile.")
         return len(texts)
 
     def _documents(self, kind: str, texts: Sequence[Text]) -> list[IndexDocument]:
@@ -151,5 +198,4 @@ class SearchService:
         try:
             return list(self._off_loop(self.encoder.documents, texts))
         except Unavailable:
-            # Found by words meanwhile; the job that called is not failed for what the next filling mends.
             return [None] * len(texts)

@@ -16,6 +16,8 @@ from kernel.config import Settings
 from kernel.context import job_at_hand, request_id
 
 HIDDEN = "***"
+KNOWN = 1000
+"""Warnings that are known again at a time."""
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/@\"']*:[^\s/@\"']*@")
 _NAMED = re.compile(
     r"((?:passphrase|password|token|secret|authorization)[\"']?\s*[=:]\s*[\"']?|bearer\s+)[^\s&\"',}]+", re.I
@@ -68,11 +70,40 @@ class TextLines(Lines):
         return "\n".join(filter(None, [" ".join([*head, *(f"{name}={value}" for name, value in line.items())]), error]))
 
 
+class Seldom(logging.Filter):
+    """A loop that fails again and again says so once a minute, and then how often it kept it to itself.
+
+    Only what is warned of in the same words, in the same request or outside of any, is the same.
+    """
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._said: dict[tuple[object, ...], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        error = repr(record.exc_info[1]) if record.exc_info else ""
+        words = record.name, record.getMessage(), error, request_id.get()
+        since, untold = self._said.pop(words, (-self._seconds, 0))
+        if record.created < since + self._seconds:
+            self._said[words] = since, untold + 1
+            return False
+        if untold:
+            record.__dict__["fields"] = {**record.__dict__.get("fields", {}), "untold": untold}
+        self._said[words] = record.created, 0
+        if len(self._said) > KNOWN:
+            del self._said[next(iter(self._said))]
+        return True
+
+
 def configure(settings: Settings) -> None:
     """Log to stderr, from the configured level up; `auto` is text on a terminal and JSON elsewhere."""
     text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter((TextLines if text else JsonLines)(secrets_of(settings)))
+    handler.addFilter(Seldom())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for noisy in ("alembic", "asyncio", "engineio", "socketio", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

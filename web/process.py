@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernel.config import Settings
-from kernel.errors import SettingError
+from kernel.errors import SettingError, Unavailable
 from web.front import behind_proxies
 from web.logs import configure
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from engines.sql import AnyDatabase
     from kernel.jobs import Worker
+    from kernel.ports import Encoder
     from web.engines import Engines
     from web.services import Services
 
@@ -145,7 +146,8 @@ def _open(settings: Settings, closing: contextlib.ExitStack) -> Flask:
 
     check_kv(settings.kv_url)
     check_database(settings.sql_url)
-    from engines.offloop import beside, off_loop  # from here on it takes its time
+    from engines.offloop import beside  # from here on it takes its time
+    from search import FILL
     from web.app import build_services, create_app, open_engines
     from web.migrate import ensure_current
 
@@ -157,10 +159,19 @@ def _open(settings: Settings, closing: contextlib.ExitStack) -> Flask:
     _add_sockets(app, services, engines, closing)
     app.wsgi_app = behind_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign,assignment]
     _start_worker(services.worker, closing)
-    services.search.fill_if_lost()
+    if not engines.index.fresh:
+        engines.db.write(lambda tx: tx.enqueue(FILL, {}))
     services.streams.resume_live()
-    beside(off_loop, engines.encoder.queries, ["warm"])
+    beside(_warm, engines.encoder)
     return app
+
+
+def _warm(encoder: Encoder) -> None:
+    """Open the model before somebody searches; what it cannot do, it says itself."""
+    from engines.offloop import off_loop
+
+    with contextlib.suppress(Unavailable):
+        off_loop(encoder.queries, ["warm"])
 
 
 @contextlib.contextmanager
@@ -287,12 +298,12 @@ def models_folder(settings: Settings) -> Path:
 
 
 def export_encoder(settings: Settings) -> None:
-    """Export the configured encoder unless it is there; in a process of its own, because it loads torch."""
-    from engines.encoder import folder_of
+    """Export the configured encoder unless it is there and undamaged; in a process of its own, because it loads torch."""
+    from engines.encoder import folder_of, whole
 
-    if encoder_is_exported(settings):
-        return
     folder = folder_of(settings.encoder, models_folder(settings))
+    if settings.encoder == "hash" or whole(folder):
+        return
     command = [sys.executable, "-m", "engines.encoder_export", str(folder), "--model", settings.encoder]
     if subprocess.run(command, check=False).returncode != 0:
         raise SettingError(f"OFFSHELF_ENCODER {settings.encoder} could not be exported; the lines above say why.")

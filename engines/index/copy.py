@@ -1,6 +1,7 @@
 """One whole copy of the index in a folder: `words.py` (tantivy) and `vectors.py` (usearch) together.
 
-Writes wait in memory until `refresh`, which is one commit: a killed process reopens at its last refresh.
+Writes wait in memory until `refresh`, which is one commit: a killed process reopens at its last refresh. What a refresh
+cannot write down (a full disk) goes on waiting for the next one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Copy:
         """Open what lies in `folder`, or begin. Raises ValueError or OSError when it is damaged, `LockBusy` when in use."""
         self.folder = folder
         self._state = native_lock()
-        self._waiting: list[tuple[str, int | None, Sequence[str]]] = []
+        self._waiting: dict[str, tuple[IndexDocument | None, int | None]] = {}
         self.words = WordIndex(folder / "words")
         try:
             self.rows = VectorRows(folder / "vectors", dimensions, exact_below)
@@ -44,25 +45,21 @@ class Copy:
     def put(self, documents: Sequence[IndexDocument]) -> None:
         vectors = {document.id: document.vector for document in documents if document.vector is not None}
         row_of = dict(zip(vectors, self.rows.append(list(vectors), list(vectors.values())), strict=True))
-        for document in documents:
-            self.words.put(document)
-            self._waiting.append((document.id, row_of.get(document.id), list(labels(document.terms))))
+        self._waiting.update((document.id, (document, row_of.get(document.id))) for document in documents)
 
     def delete(self, ids: Sequence[str]) -> None:
-        for id in ids:
-            self.words.delete(id)
-            self._waiting.append((id, None, ()))
+        self._waiting.update(dict.fromkeys(ids, (None, None)))
 
     def refresh(self) -> None:
         """Commit."""
         if not self._waiting:
             return
         self.rows.sync()  # before the words: a committed document always finds its row
-        self.words.commit()
+        self.words.write({id: document for id, (document, _) in self._waiting.items()})
         with self._state:
-            for id, row, its_labels in self._waiting:
-                self._note(id, row, its_labels)
-        self._waiting = []
+            for id, (document, row) in self._waiting.items():
+                self._note(id, row, list(labels(document.terms)) if document else ())
+        self._waiting = {}
         self.rows.grow(GROWTH)
 
     def nearest(self, vector: Vectors, limit: int, terms: Terms) -> list[Hit]:

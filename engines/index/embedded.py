@@ -6,6 +6,7 @@ What was lost, half filled or made for another encoder is noticed at open: the i
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 
 import tantivy
 
+from engines.disk import needs_room
 from engines.index.copy import GROWTH, Copy
 from engines.index.labels import Terms
 from engines.index.look import IndexLook
@@ -22,9 +24,10 @@ from engines.index.vectors import EXACT_BELOW, write_whole
 from engines.index.words import WordIndex
 from engines.offloop import native_lock
 from engines.vitals import round_trip
-from kernel.errors import Conflict, SettingError
+from kernel.errors import Conflict, SettingError, Unavailable
 from kernel.ports import Hit, IndexDocument, Vectors
 
+log = logging.getLogger("offshelf.index")
 FORMAT = 2
 """Changes with the schema or the meaning of a file: an older folder is filled anew."""
 _LONG = 5_000
@@ -61,13 +64,14 @@ class EmbeddedIndex:
     @contextmanager
     def filling(self) -> Iterator[Filling]:
         """Fill a new copy in a folder of its own; it is put in use by one rename, after its last commit."""
-        copy = self._off_loop(self._begin_filling)
-        try:
-            yield Filling(copy, self._locked)
-            self._off_loop(self._put_in_use, copy)
-        except BaseException:
-            self._off_loop(self._drop, copy)
-            raise
+        with needs_room():
+            copy = self._off_loop(self._begin_filling)
+            try:
+                yield Filling(copy, self._locked)
+                self._off_loop(self._put_in_use, copy)
+            except BaseException:
+                self._off_loop(self._drop, copy)
+                raise
 
     def put(self, documents: Sequence[IndexDocument]) -> None:
         """Insert or replace by id; of two with the same id the later counts. ValueError for a vector of a wrong shape."""
@@ -104,7 +108,10 @@ class EmbeddedIndex:
 
     def close(self) -> None:
         """Commit what waits and let the folder go."""
-        self.refresh()
+        try:
+            self.refresh()
+        except Unavailable:
+            log.warning("the search index was not written down when it was closed; the jobs that wait do it again")
         with self._writing:
             self._live.close()
 
@@ -113,7 +120,7 @@ class EmbeddedIndex:
 
     def _locked(self, change: Callable[[], object]) -> None:
         def run() -> None:
-            with self._writing:
+            with self._writing, needs_room():
                 change()
 
         self._off_loop(run)
@@ -138,9 +145,8 @@ class EmbeddedIndex:
         with self._writing:
             copy.refresh()
             copy.rows.grow(None)
+            self._say(self._number + 1, True)
             former, self._live, self._filled = self._live, copy, None
-            self._number += 1
-            self._say_fresh(True)
             former.close()
         shutil.rmtree(former.folder, ignore_errors=True)
 
@@ -170,7 +176,7 @@ class EmbeddedIndex:
         except (ValueError, OSError) as problem:
             self._refuse_if_in_use(problem)
         shutil.rmtree(folder, ignore_errors=True)
-        self._say_fresh(False)
+        self._say(self._number, False)
         return Copy(folder, self._dimensions, self._exact_below)
 
     def _only(self, copy: Copy) -> Copy:
@@ -188,10 +194,10 @@ class EmbeddedIndex:
     def _said(self) -> dict[str, Any]:
         return _said(self._folder)
 
-    def _say_fresh(self, fresh: bool) -> None:
-        said = {**self._stamp, "copy": self._number, "fresh": fresh}
+    def _say(self, number: int, fresh: bool) -> None:
+        said = {**self._stamp, "copy": number, "fresh": fresh}
         write_whole(self._folder / "index.json", json.dumps(said).encode())
-        self._fresh = fresh
+        self._number, self._fresh = number, fresh
 
 
 class Filling:

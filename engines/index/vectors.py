@@ -8,6 +8,7 @@ The graph beside them is a cache: it is checked against the rows and made again 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -27,6 +28,7 @@ from usearch.index import Index, search
 from engines.offloop import native_lock
 from kernel.ports import Vectors
 
+log = logging.getLogger("offshelf.index")
 EXACT_BELOW = 50_000
 """Rows up to which every vector is compared: 10 ms on one slow core at 384 dimensions, and nothing is missed."""
 EXPANSION_SEARCH = 256
@@ -72,15 +74,15 @@ class VectorRows:
             raise ValueError(f"vectors of shape {rows.shape}, expected {(len(ids), self._dimensions)}")
         if not np.isfinite(rows).all():
             raise ValueError("a vector holds a value that is not finite")
-        self._rows.write(rows.astype("<f2").tobytes())
-        self._keys.write(np.array([key_of(i) for i in ids], dtype="<u8").tobytes())
+        # At their place, not at the end: what a full disk cut short is written over by whoever comes next.
+        _write_at(self._rows, rows.astype("<f2").tobytes(), self._count * 2 * self._dimensions)
+        _write_at(self._keys, np.array([key_of(i) for i in ids], dtype="<u8").tobytes(), self._count * 8)
         first, self._count = self._count, self._count + len(ids)
         return range(first, self._count)
 
     def sync(self) -> None:
         """Rows first, then their keys: a key on disk always has its row."""
         for file in (self._rows, self._keys):
-            file.flush()
             os.fsync(file.fileno())
         self._map()
 
@@ -116,8 +118,14 @@ class VectorRows:
     def save_graph(self) -> None:
         """Keep the graph for the next start (a cache: nothing is lost without it)."""
         if self._graph is not None and self._grown:
-            with self._lock:
-                self._graph.save(str(self._path("graph", "usearch")))
+            part = self._path("graph", "part")
+            try:
+                with self._lock:
+                    self._graph.save(str(part))
+                part.replace(self._path("graph", "usearch"))
+            except (RuntimeError, OSError) as problem:
+                log.warning("the graph of vectors was not kept (%s); the next start makes it anew", problem)
+                part.unlink(missing_ok=True)
 
     def rewrite(self, alive: Sequence[int]) -> None:
         """Drop dead rows: new files under the next generation, then one atomic rename. Row numbers change."""
@@ -127,15 +135,8 @@ class VectorRows:
         write_whole(self._path("rows", "f16"), np.asarray(rows).tobytes())
         self._swap()
 
-    def clear(self) -> None:
-        """Begin anew, empty."""
-        self._generation += 1
-        write_whole(self._path("keys", "u64"), b"")
-        write_whole(self._path("rows", "f16"), b"")
-        self._swap()
-
     def close(self) -> None:
-        """Write out what is buffered."""
+        """Let the files go."""
         self._keys.close()
         self._rows.close()
 
@@ -199,8 +200,8 @@ class VectorRows:
         self._count = min(keys.stat().st_size // 8, rows.stat().st_size // (2 * self._dimensions))
         os.truncate(keys, self._count * 8)
         os.truncate(rows, self._count * 2 * self._dimensions)
-        self._keys: IO[bytes] = keys.open("ab")
-        self._rows: IO[bytes] = rows.open("ab")
+        self._keys: IO[bytes] = keys.open("r+b", buffering=0)
+        self._rows: IO[bytes] = rows.open("r+b", buffering=0)
         self._map()
 
     def _map(self) -> None:
@@ -216,13 +217,20 @@ class VectorRows:
             json.dumps({"dimensions": self._dimensions, "generation": self._generation}).encode(),
         )
         for path in self._folder.iterdir():
-            if path.suffix in (".u64", ".f16", ".usearch") and not path.stem.endswith(f"-{self._generation}"):
+            if path.suffix in (".u64", ".f16", ".usearch", ".part") and not path.stem.endswith(f"-{self._generation}"):
                 path.unlink()
         self._open_files()
         self._graph, self._grown = None, 0
 
     def _path(self, name: str, kind: str) -> Path:
         return self._folder / f"{name}-{self._generation}.{kind}"
+
+
+def _write_at(file: IO[bytes], content: bytes, place: int) -> None:
+    left = memoryview(content)
+    while left:
+        written = os.pwrite(file.fileno(), left, place)
+        left, place = left[written:], place + written
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -7,12 +7,13 @@ document until its segment is merged: scores of the same documents may differ by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import tantivy
 
 from engines.index.labels import Terms, labels
+from kernel.errors import Unavailable
 from kernel.ports import Hit, IndexDocument
 
 _HEAP = 50_000_000
@@ -28,41 +29,35 @@ class WordIndex:
         self._schema = _schema()
         self._index = tantivy.Index(self._schema, path=str(folder))
         self._index.config_reader("manual")
-        self._writer = self._index.writer(_HEAP, 1)
+        self._writer: tantivy.IndexWriter | None = self._index.writer(_HEAP, 1)
         self._look()
 
     def count(self) -> int:
         """Documents committed."""
         return self._searcher.num_docs
 
-    def put(self, document: IndexDocument) -> None:
-        """Replace by id, at the next `commit`."""
-        stored = tantivy.Document()
-        stored.add_text("id", document.id)
-        stored.add_text("tokens", " ".join(document.tokens))
-        stored.add_unsigned("has_vector", int(document.vector is not None))
-        for label in labels(document.terms):
-            stored.add_text("terms", label)
-        self.delete(document.id)
-        self._writer.add_document(stored)
-
-    def delete(self, id: str) -> None:
-        """Remove by id, at the next `commit`."""
-        self._writer.delete_documents_by_term("id", id)
-
-    def commit(self) -> None:
-        """Durable and visible when this returns."""
-        self._writer.commit()
+    def write(self, changes: Mapping[str, IndexDocument | None]) -> None:
+        """Replace by id, or remove (None): durable and visible when this returns, or nothing of it is."""
+        writer = self._writer = self._writer or self._index.writer(_HEAP, 1)
+        try:
+            for id, document in changes.items():
+                writer.delete_documents_by_term("id", id)
+                if document is not None:
+                    writer.add_document(_stored(document))
+            writer.commit()
+        except BaseException as error:
+            self._writer = None  # tantivy's writer is of no use after an error; another begins at the last commit
+            if "writer was killed" in str(
+                error
+            ):  # by the file system: what it said, it said to a thread that has ended
+                raise Unavailable("index.unavailable", "The search index could not be written just now.") from error
+            raise
         self._look()
-
-    def clear(self) -> None:
-        """Remove everything at once."""
-        self._writer.delete_all_documents()
-        self.commit()
 
     def close(self) -> None:
         """Wait for merges; the folder is free afterwards."""
-        self._writer.wait_merging_threads()
+        if self._writer is not None:
+            self._writer.wait_merging_threads()
 
     def best(self, tokens: Sequence[str], limit: int, terms: Terms) -> list[Hit]:
         """BM25, any token, filtered exactly; ties by id."""
@@ -107,6 +102,16 @@ class WordIndex:
         self._index.reload()
         self._searcher = self._index.searcher()
         self._ceiling: dict[str, float] = {}
+
+
+def _stored(document: IndexDocument) -> tantivy.Document:
+    stored = tantivy.Document()
+    stored.add_text("id", document.id)
+    stored.add_text("tokens", " ".join(document.tokens))
+    stored.add_unsigned("has_vector", int(document.vector is not None))
+    for label in labels(document.terms):
+        stored.add_text("terms", label)
+    return stored
 
 
 def _schema() -> tantivy.Schema:

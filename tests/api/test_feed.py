@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from sqlalchemy import func, select
+
+from feed.models import Exposure
 from kernel.actor import Actor
+from kernel.errors import Unavailable
 from tests.house import Client, House, problem
 
 GOOD = (
@@ -204,3 +209,27 @@ def test_a_visitor_without_a_device_gets_a_page(house: House) -> None:
     note = publish(house, house.as_("author"))
     page = house.services.feed.page(Actor(), None, 10)
     assert [item["id"] for item in page.items] == [note]
+
+
+def test_what_cannot_be_written_down_is_shown_all_the_same_and_counts_as_shown_to_nobody(house: House) -> None:
+    author, viewer = house.as_("author"), house.as_("viewer")
+    for number in range(2):
+        publish(house, author, number=number)
+    viewer.put(f"accounts/{author.id}/follow")
+    with pytest.MonkeyPatch.context() as full:
+        full.setattr(house.engines.db, "write", _no_room)
+        for path in ("feed?limit=1", "feed/following?limit=1"):
+            page = viewer.get(path).json
+            assert [item["exposure_id"] for item in page["items"]] == [None]
+            # Nobody knows what was shown, so the next page of the one would be the same again; the other has its places.
+            assert (page["next_cursor"] is None) == (path == "feed?limit=1")
+        assert viewer.get("/").status_code == 200
+        assert house.anonymous().get("/", headers={"Accept": "text/html"}).status_code == 200
+        assert problem(viewer.post("feedback", {"kind": "fewer_products"})) == (503, "disk.full")
+    with house.engines.db.read() as session:
+        assert session.scalar(select(func.count()).select_from(Exposure)) == 0
+    assert len(viewer.get("feed").json["items"]) == 2
+
+
+def _no_room(write: object) -> None:
+    raise Unavailable("disk.full", "There is no room left on the disk.", retry_after=5)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from kernel.errors import Conflict, Unavailable
+from kernel.jobs import JobRow
 from tests.house import House, problem
 from tests.writing import publish
 
@@ -17,6 +21,7 @@ def found(house: House, query: str, **extra: str) -> list[str]:
 
 
 def test_a_published_note_is_found_by_its_words(any_house: House) -> None:
+    any_house.services.search.fill_if_lost()
     author = any_house.as_("author")
     linen = publish(any_house, author, title="Washed linen shirt", text="Soft after the third wash, true to size.")
     publish(any_house, author, title="Camping stove", text="Boils a litre in four minutes, light to carry.")
@@ -52,6 +57,7 @@ def test_blocked_people_do_not_find_each_other(house: House) -> None:
 
 
 def test_what_means_nothing_finds_nothing(any_house: House) -> None:
+    any_house.services.search.fill_if_lost()
     author = any_house.as_("author")
     publish(any_house, author, title="Washed linen shirt", text="Soft after the third wash, true to size.")
     publish(any_house, author, title="手账排版", text="三种实用的排版方法。")
@@ -84,16 +90,73 @@ def test_a_kind_is_filtered_and_newest_sorted(house: House) -> None:
     assert found(house, "linen", kind="product") == []
 
 
-def test_the_encoder_away_means_words_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    note = publish(house, house.as_("author"), title="Washed linen shirt", text="Soft after the third wash.")
-
+@contextmanager
+def without_encoder(house: House) -> Iterator[None]:
     def away(texts: object) -> None:
-        raise Unavailable("encoder.closed", "The encoder is closed.")
+        raise Unavailable("encoder.unavailable", "The encoder does not answer.")
 
-    monkeypatch.setattr(house.engines.encoder, "queries", away)
-    page = house.device().get("search?q=linen").json
-    assert page["degraded"] is True
-    assert [item["id"] for item in page["items"]] == [note]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(house.engines.encoder, "queries", away)
+        patch.setattr(house.engines.encoder, "documents", away)
+        yield
+
+
+def jobs_waiting(house: House) -> list[tuple[str, str]]:
+    with house.engines.db.read() as session:
+        return [(row.name, row.status) for row in session.scalars(select(JobRow))]
+
+
+def test_what_is_published_without_the_encoder_is_found_by_words_at_once_and_by_meaning_later(house: House) -> None:
+    house.services.search.fill_if_lost()
+    author, viewer = house.as_("author"), house.device()
+    before = publish(house, author, title="Linen trousers", text="Wide, and soft after the third wash.")
+    with without_encoder(house):
+        note = publish(house, author, title="Washed linen shirt", text="Soft after the third wash.")
+        for _ in range(10):  # more often than a job is tried that is at fault itself
+            house.clock.advance(seconds=16)
+            house.jobs()
+        page = viewer.get("search?q=linen").json
+        assert page["degraded"] is True
+        assert {item["id"]: item["matched_by"] for item in page["items"]} == {before: ["words"], note: ["words"]}
+        assert {item["text"] for item in viewer.get("search/suggest?q=linen").json["items"]} == {
+            "Linen trousers",
+            "Washed linen shirt",
+        }
+        assert "taking a rest" in viewer.get("/search?q=linen").get_data(as_text=True)
+        assert jobs_waiting(house) == [("search.index", "waiting")]
+        assert house.engines.index.vectors([note]) == {}
+    house.clock.advance(seconds=16)
+    house.jobs()
+    assert jobs_waiting(house) == []
+    assert viewer.get("search?q=linen").json["degraded"] is False
+    assert set(house.engines.index.vectors([before, note])) == {before, note}
+
+
+def test_without_the_encoder_a_rebuild_is_refused_and_a_lost_index_is_filled_with_words(house: House) -> None:
+    search, viewer = house.services.search, house.device()
+    note = publish(house, house.as_("author"), title="Washed linen shirt", text="Soft after the third wash.")
+    with house.engines.index.filling():
+        pass  # whatever it held is gone
+    with without_encoder(house):
+        with pytest.raises(Unavailable, match="encoder"):
+            search.rebuild()
+        assert found(house, "linen") == []
+    with pytest.MonkeyPatch.context() as lost:
+        lost.setattr(type(house.engines.index), "fresh", property(lambda index: False))
+        with without_encoder(house), pytest.raises(Unavailable, match="encoder"):
+            search.fill_if_lost()  # so that the job is tried again
+        assert found(house, "linen") == [note]
+        assert viewer.get("search?q=linen").json["degraded"] is True
+        assert house.engines.index.vectors([note]) == {}
+        search.fill_if_lost()
+    assert set(house.engines.index.vectors([note])) == {note}
+    assert viewer.get("search?q=linen").json["degraded"] is False
+
+
+def test_an_index_that_is_not_whole_is_said(house: House) -> None:
+    assert house.device().get("search?q=linen").json["degraded"] is True  # never filled
+    house.services.search.fill_if_lost()
+    assert house.device().get("search?q=linen").json["degraded"] is False
 
 
 def test_a_lost_index_is_filled_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +176,7 @@ def test_a_rebuild_loses_nothing_that_is_published_or_hidden_meanwhile(house: Ho
 
     def halfway(kind: str, done: int) -> None:
         if kind == "note" and not meanwhile:
-            search.fill_if_lost()  # the job of every ten minutes comes while this filling goes on
+            search.fill_if_lost()  # the job of every minute comes while this filling goes on
             house.services.notes.delete(house.services.accounts.actor(author.id), first)
             meanwhile.append(publish(house, author, title="Washed linen trousers", text="Softer."))
 

@@ -7,17 +7,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from elasticsearch import Elasticsearch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.index import open_index
 from engines.index.embedded import EmbeddedIndex
-from kernel.errors import Conflict, SettingError
+from kernel.errors import Conflict, SettingError, Unavailable
 from kernel.ports import IndexDocument, SearchIndex, Vectors
+from tests.e2e.small_disk import CannotMount, filled, small_disk
 
 DIMENSIONS = 8
 ROOT = Path(__file__).resolve().parents[2]
@@ -350,6 +353,65 @@ def test_a_damaged_folder_is_noticed_at_open(how: str, tmp_path: Path) -> None:
     assert once_more.fresh
     assert once_more.count() == 4
     once_more.close()
+
+
+def test_an_index_deleted_behind_its_alias_is_noticed(elasticsearch_url: str, tmp_path: Path) -> None:
+    def open_it() -> SearchIndex:
+        return open_index(elasticsearch_url, tmp_path, DIMENSIONS, name="contract")
+
+    index = open_it()
+    forget(index)
+    fill(index)
+    assert index.fresh
+    server, _, alias = elasticsearch_url.rpartition("/")
+    with Elasticsearch(server) as client:
+        client.indices.delete(index=list(client.indices.get(index=f"{alias}-*").body))
+    assert not index.fresh  # a running server sees it, too
+    index.close()
+    again = open_it()
+    assert not again.fresh
+    assert again.count() == 0
+    forget(again)
+    assert again.fresh
+    again.close()
+
+
+@pytest.mark.parametrize("vector", [unit(1, 2), None], ids=["vectors are refused", "words are refused"])
+def test_what_a_full_disk_refuses_is_written_down_once_there_is_room(vector: Vectors | None, tmp_path: Path) -> None:
+    more = [IndexDocument(f"more_{n}", "note", ["red", f"word{n}"], vector) for n in range(200)]
+    with on_small_disk(tmp_path / "disk") as disk:
+        index = EmbeddedIndex(disk / "index", DIMENSIONS)
+        forget(index)
+        fill(index)
+        with filled(disk):
+            for _ in range(2):  # the second finds what the first broke
+                with pytest.raises(Unavailable, match=r"disk\.full|index\.unavailable"):
+                    _write(index, more)
+            assert ids(index.lexical(["red", "hat"], 10)) == ["b", "a"]
+            assert ids(index.nearest(unit(1), 1)) == ["a"]
+        _write(index, more)
+        assert index.count() == 204
+        assert len(index.vectors([one.id for one in more])) == (0 if vector is None else 200)
+        index.close()
+        again = EmbeddedIndex(disk / "index", DIMENSIONS)
+        assert again.fresh
+        assert again.count() == 204
+        again.close()
+
+
+def _write(index: SearchIndex, documents: list[IndexDocument]) -> None:
+    index.put(documents)
+    index.refresh()
+
+
+@contextmanager
+def on_small_disk(folder: Path) -> Iterator[Path]:
+    with ExitStack() as closing:
+        try:
+            disk = closing.enter_context(small_disk(folder))
+        except CannotMount as error:
+            pytest.skip(f"a small disk cannot be mounted here: {error}")
+        yield disk
 
 
 def test_another_encoder_or_size_of_vectors_begins_anew(tmp_path: Path) -> None:

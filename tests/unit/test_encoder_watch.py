@@ -1,0 +1,62 @@
+"""An encoder that fails or hangs: who waits, who is refused at once, and when it is asked again."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from engines.encoder_watch import Watch
+from kernel.errors import Unavailable
+
+
+def refused(watch: Watch, fn: object) -> str:
+    with pytest.raises(Unavailable) as caught:
+        watch.run(fn)  # type: ignore[arg-type]
+    return caught.value.code
+
+
+def never() -> None:
+    raise AssertionError("nobody may ask it now")
+
+
+def test_what_is_asked_is_answered_from_another_thread() -> None:
+    assert Watch().run(threading.get_ident) != threading.get_ident()
+
+
+def test_one_that_hangs_holds_the_first_for_a_while_and_nobody_after_until_it_has_come_back() -> None:
+    watch, stuck, back = Watch(patience=0.05), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        stuck.wait(60)
+        back.set()
+
+    assert refused(watch, hang) == "encoder.unavailable"
+    assert refused(watch, never) == "encoder.unavailable"
+    stuck.set()
+    assert back.wait(60)
+    while True:
+        try:
+            assert watch.run(lambda: 7) == 7
+        except Unavailable:
+            continue  # between its last line and its end
+        break
+
+
+def test_one_that_failed_is_asked_again_after_a_while() -> None:
+    def fail() -> None:
+        raise ValueError("protobuf parsing failed")
+
+    resting, rested = Watch(again=60), Watch(again=0)
+    assert refused(resting, fail) == refused(resting, never) == "encoder.unavailable"
+    assert refused(rested, fail) == "encoder.unavailable"
+    assert rested.run(lambda: 7) == 7
+
+
+def test_its_own_refusal_is_passed_on_and_says_nothing_of_the_next() -> None:
+    def closed() -> None:
+        raise Unavailable("encoder.closed", "The encoder has been closed.")
+
+    watch = Watch(again=60)
+    assert refused(watch, closed) == "encoder.closed"
+    assert watch.run(lambda: 7) == 7

@@ -16,7 +16,7 @@ SETUP_ONLY := /(torch|torchgen|functorch|transformers|sentence_transformers|symp
 COMPILE = $(BIN)/python -m compileall -q -q -j 0 -x '$(SETUP_ONLY)' $(VENV)/lib accounts notes shop live search feed moderation metrics kernel engines web demo
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
-.PHONY: demo test setup setup-test lint bench-http bench-index clean
+.PHONY: demo test setup setup-test lint bench-http bench-index reliability clean
 
 demo: setup
 	@$(BIN)/offshelf demo --port $(PORT) $(if $(RESET),--reset,)
@@ -40,6 +40,10 @@ bench-http: setup-test
 # Needs an Elasticsearch in OFFSHELF_TEST_ELASTICSEARCH_URL.
 bench-index: setup-test
 	@$(BIN)/python -m bench.index
+
+# Needs root (a small disk is mounted and filled) and every engine, by OFFSHELF_TEST_POSTGRES_URL, _REDIS_URL and _ELASTICSEARCH_URL.
+reliability: setup-test
+	@$(BIN)/python -m bench.reliability 2> $(VENV)/reliability.log || (tail -3 $(VENV)/reliability.log; exit 1)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Offshelf needs Python 3.11 or newer; name one: make PYTHON=python3.11")'

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 150.0
@@ -36,10 +37,10 @@ def environ_of(folder: Path, **settings: str) -> dict[str, str]:
     return kept | {f"OFFSHELF_{name}": value for name, value in ours.items()}
 
 
-def start(environ: dict[str, str]) -> Served:
-    """Serve on a port of its own, and wait until it answers."""
+def start(environ: dict[str, str], log: IO[str] | None = None) -> Served:
+    """Serve on a port of its own, and wait until it answers; what it logs goes to `log`."""
     command = [sys.executable, "-m", "web.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("Offshelf answers at "), line

@@ -144,8 +144,8 @@ class SearchService:
         if self.index.fresh:
             return
         try:
-            log.warning("the search index is not whole; filling it from SQL")
-            log.warning("the search index is whole again, with %s documents", self.rebuild())
+            log.info("the search index is not whole; filling it from SQL")
+            log.info("the search index is whole again, with %s documents", self.rebuild())
         except Conflict:
             log.info("somebody else fills it")
         except WordsOnly:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -63,7 +63,7 @@ class SqliteDatabase:
     def __init__(self, url: str, clock: Clock) -> None:
         self.clock = clock
         self.reactions = Reactions()
-        self.on_jobs: Callable[[], None] = lambda: None
+        self.on_jobs: Callable[[Sequence[Mapping[str, Any]]], None] = lambda jobs: None
         self._writer = _sqlite_engine(url, pool_size=1, read_only=False)
         self._readers = _sqlite_engine(url, pool_size=8, read_only=True)
         self._turn = threading.Lock()
@@ -142,12 +142,12 @@ class PostgresDatabase:
     def __init__(self, url: str, clock: Clock) -> None:
         self.clock = clock
         self.reactions = Reactions()
-        self.on_jobs: Callable[[], None] = lambda: None
+        self.on_jobs: Callable[[Sequence[Mapping[str, Any]]], None] = lambda jobs: None
         self.engine = create_engine(
             url.replace("postgresql://", "postgresql+psycopg://", 1),
             pool_size=16,
             max_overflow=16,
-            pool_pre_ping=True,
+            pool_use_lifo=True,  # few connections, and those warm
             hide_parameters=True,  # an error names the statement; what it was given may be somebody's secret
             pool_timeout=5,
             connect_args={"connect_timeout": CONNECT},
@@ -249,7 +249,7 @@ def _fail(group: list[_Pending[Any]], error: BaseException) -> None:
 
 def _after_commit(db: AnyDatabase, write: Write) -> None:
     if write.jobs:
-        db.on_jobs()
+        db.on_jobs(write.jobs)
     tell(write.facts, db.reactions)
 
 

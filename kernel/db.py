@@ -109,7 +109,7 @@ class Database(Protocol):
 
     reactions: Reactions
     clock: Clock
-    on_jobs: Callable[[], None]
+    on_jobs: Callable[[Sequence[Mapping[str, Any]]], None]
 
     def write(self, fn: Callable[[Write], T]) -> T:
         """Run `fn` in a transaction and return when its commit is durable.

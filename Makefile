@@ -16,7 +16,7 @@ SETUP_ONLY := /(torch|torchgen|functorch|transformers|sentence_transformers|symp
 COMPILE = $(BIN)/python -m compileall -q -q -j 0 -x '$(SETUP_ONLY)' $(VENV)/lib accounts notes shop live search feed moderation metrics kernel engines web demo
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
-.PHONY: demo test setup setup-test lint bench-http bench-index reliability clean
+.PHONY: demo test setup setup-test lint bench-http bench-index bench-jobs reliability clean
 
 demo: setup
 	@$(BIN)/offshelf demo --port $(PORT) $(if $(RESET),--reset,)
@@ -41,6 +41,10 @@ bench-http: setup-test
 bench-index: setup-test
 	@$(BIN)/python -m bench.index
 
+# Needs a PostgreSQL in OFFSHELF_TEST_POSTGRES_URL.
+bench-jobs: $(VENV)/.bench
+	@$(BIN)/python -m bench.jobs
+
 # Needs root (a small disk is mounted and filled) and every engine, by OFFSHELF_TEST_POSTGRES_URL, _REDIS_URL and _ELASTICSEARCH_URL.
 reliability: setup-test
 	@$(BIN)/python -m bench.reliability 2> $(VENV)/reliability.log || (tail -3 $(VENV)/reliability.log; exit 1)
@@ -63,6 +67,11 @@ $(VENV)/.frontend: $(VENV)/.installed web/frontend/package-lock.json
 
 $(VENV)/.tests: $(VENV)/.installed
 	@$(PIP) --editable '.[test]'
+	@touch $@
+
+# The other programs that benchmarks run beside this one.
+$(VENV)/.bench: $(VENV)/.tests
+	@$(PIP) --editable '.[bench]'
 	@touch $@
 
 $(VENV)/.axe: $(VENV)/.frontend $(VENV)/.tests

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
@@ -46,6 +46,7 @@ class _Pending(Generic[T]):
         self.fn = fn
         self.request_id = request_id.get()  # the group may run on somebody else's greenlet
         self.done = False
+        self.told = threading.Event()  # it is done, or has the next turn
         self.value: T | None = None
         self.error: BaseException | None = None
         self.write: Write | None = None
@@ -73,13 +74,28 @@ class SqliteDatabase:
         _refuse_nested()
         pending = _Pending(fn)
         self._pending.append(pending)
-        while not pending.done:
-            with self._turn:
-                if not pending.done:
-                    self._run_group()
+        try:
+            while not pending.done:
+                self._take_part(pending)
+        finally:
+            with suppress(IndexError):
+                self._pending[0].told.set()
         if pending.write is not None and pending.error is None:
             _after_commit(self, pending.write)
         return pending.result()
+
+    def _take_part(self, pending: _Pending[Any]) -> None:
+        """Run a group, or be told when somebody else has: whoever waited for the turn itself would wait for as long as another
+        writes without a pause, though its own write is done."""
+        pending.told.clear()
+        if self._turn.acquire(blocking=False):
+            try:
+                if not pending.done:
+                    self._run_group()
+            finally:
+                self._turn.release()
+        elif not pending.done:
+            pending.told.wait()
 
     def _run_group(self) -> None:
         group = [self._pending.popleft() for _ in range(min(MAX_GROUP, len(self._pending)))]
@@ -102,6 +118,7 @@ class SqliteDatabase:
         finally:
             for pending in group:
                 pending.done = True
+                pending.told.set()
 
     def _run_one(self, connection: Connection, pending: _Pending[Any]) -> None:
         with Session(

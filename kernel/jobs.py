@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, select
 
 from kernel.context import working_on
 from kernel.db import Database, Write, insert_ignore
+from kernel.errors import Unavailable
 from kernel.ids import new_id
 from kernel.job_table import (
     DIED,
@@ -35,7 +36,9 @@ __all__ = ["DIED", "LEASE", "MAX_ATTEMPTS", "POLL", "Batch", "Handler", "JobRow"
 log = logging.getLogger("offshelf.jobs")
 Handler = Callable[[dict[str, Any]], None]
 POLL = timedelta(seconds=0.5)  # how late a job may be seen that another process wrote
-DONE_KEPT = 0.1  # seconds that what is done may stay in the table: as much is done again after a kill
+DONE_KEPT = (
+    0.1  # seconds of work that may be done and still in the table when a job begins: after a kill it is done again
+)
 
 
 @dataclass
@@ -46,6 +49,13 @@ class Lane:
     kind: Literal["timed", "prompt", "slow"]
     slow: set[str]
     wake: threading.Event = field(default_factory=threading.Event)
+    resting: bool = False
+
+    def rest(self, seconds: float) -> None:
+        """Until woken, at most so long."""
+        self.resting = True
+        self.wake.wait(seconds)
+        self.resting = False
 
     @property
     def takes(self) -> ColumnElement[bool]:
@@ -68,7 +78,7 @@ class Worker:
     too). What the database guarantees is in `kernel.job_table`."""
 
     def __init__(
-        self, db: Database, handlers: dict[str, Handler], batch: int = 32, threads: int = 1, hands: int = 2
+        self, db: Database, handlers: dict[str, Handler], batch: int = 32, threads: int = 1, hands: int = 4
     ) -> None:
         self.db = db
         self.handlers = handlers
@@ -117,10 +127,13 @@ class Worker:
     def wake(self, jobs: Sequence[Mapping[str, Any]]) -> None:
         """Say which job rows a commit wrote, after it: those due before anybody would look are begun at once."""
         soon = self.db.clock.now() + POLL
-        near = [job for job in jobs if job["run_at"] <= soon]
-        for lane in self._lanes:
-            if any(lane.is_for(job) for job in near):
-                lane.wake.set()
+        for job in jobs:
+            for lane in self._lanes if job["run_at"] <= soon else ():
+                if lane.is_for(job):
+                    enough = lane.resting and not lane.wake.is_set()
+                    lane.wake.set()
+                    if enough:
+                        break  # one that rests is called for each job; who is at work looks again by itself
 
     def stop(self) -> None:
         """Finish the jobs at hand, give back the others, and end `run_forever`."""
@@ -148,10 +161,10 @@ class Worker:
             lane.wake.clear()
             try:
                 if not self.run_due(lane):
-                    lane.wake.wait(self._seconds_to_next(lane))
+                    lane.rest(self._seconds_to_next(lane))
             except Exception as error:
                 log.error("the job loop stumbled: %s", error, exc_info=not isinstance(error, Unavailable))
-                lane.wake.wait(1)
+                lane.rest(1)
 
     def run_until_idle(self) -> int:
         """Run everything due now, and what that causes; how many jobs ran. For loading and for tests."""

@@ -47,6 +47,8 @@ Steps = list[dict[str, Any]]
 _BULK = 500
 _CEILINGS_FOR = 5.0
 """Seconds for which a token's ceiling is remembered: other processes write, too, and it is an estimate anyway."""
+_REMEMBERED = 10_000
+"""Ceilings that are remembered at most."""
 _ABANDONED = 120.0
 """Seconds without a sign of life after which somebody else's filling is taken for dead."""
 
@@ -54,9 +56,13 @@ _ABANDONED = 120.0
 class ElasticIndex:
     """Any number of processes at a time. Whatever the server cannot answer is `Unavailable`, never an empty page."""
 
-    def __init__(self, url: str, dimensions: int, name: str = "") -> None:
-        """Raises SettingError when there is no Elasticsearch 9 at `url`, or it does not let us in."""
-        self._client, self._alias = _client(url)
+    def __init__(self, url: str, dimensions: int, name: str = "", suffix: str = "") -> None:
+        """Raises SettingError when there is no Elasticsearch 9 at `url`, or it does not let us in.
+
+        `suffix` is put behind the URL's alias: an index of one's own beside the one in use there.
+        """
+        self._client, alias = _client(url)
+        self._alias = alias + suffix
         self._slow = self._client.options(request_timeout=30)  # what changes the cluster's state takes its time
         self._dimensions = dimensions
         self._stamp = {"format": FORMAT, "dimensions": dimensions, "name": name}
@@ -124,18 +130,20 @@ class ElasticIndex:
     def ceilings(self, tokens: Sequence[str]) -> list[float]:
         """Each token's best score, asked in one request and remembered for a few seconds."""
         now = time.monotonic()
-        unknown = [token for token in dict.fromkeys(tokens) if self._ceiling.get(token, (0, 0.0))[0] < now]
-        if unknown:
-            if len(self._ceiling) > MOST:
+        known = {token: self._ceiling.get(token, (0.0, 0.0)) for token in tokens}
+        if unknown := [token for token, (until, _) in known.items() if until < now]:
+            asked = {token: (now + _CEILINGS_FOR, score) for token, score in zip(unknown, self._best_of(unknown))}
+            if len(self._ceiling) > _REMEMBERED:
                 self._ceiling.clear()
-            steps = [
-                step for token in unknown for step in ({}, {"query": _bm25([token], {}), "size": 1, "_source": False})
-            ]
-            with _answering():
-                answers = self._client.msearch(index=self._alias, searches=steps)["responses"]
-                best = [_checked(answer)["hits"]["max_score"] or 0.0 for answer in answers]
-            self._ceiling.update((token, (now + _CEILINGS_FOR, score)) for token, score in zip(unknown, best))
-        return [self._ceiling[token][1] for token in tokens]
+            self._ceiling.update(asked)
+            known.update(asked)
+        return [known[token][1] for token in tokens]
+
+    def _best_of(self, tokens: Sequence[str]) -> list[float]:
+        steps = [step for token in tokens for step in ({}, {"query": _bm25([token], {}), "size": 1, "_source": False})]
+        with _answering():
+            answers = self._client.msearch(index=self._alias, searches=steps)["responses"]
+            return [_checked(answer)["hits"]["max_score"] or 0.0 for answer in answers]
 
     def nearest(self, vector: Vectors, limit: int, terms: Terms | None = None) -> list[Hit]:
         """Cosine; `vector` has unit length."""
@@ -175,6 +183,16 @@ class ElasticIndex:
         except Unavailable:
             log.warning("the search index was gone when it was closed; what waited is seen at the next refresh")
         self._client.close()
+
+    def remove(self) -> None:
+        """Delete every index of this alias, and hang up."""
+        try:
+            with _answering():
+                found = self._slow.indices.get(index=f"{self._alias}-*").body
+                if ours := [name for name, said in found.items() if self._ours(said)]:
+                    self._slow.indices.delete(index=ours)
+        finally:
+            self._client.close()
 
     # -- writing ----------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ from kernel.facts import Fact, Later, Reaction
 from kernel.jobs import JobRow
 from tests.house import House
 
+pytestmark = pytest.mark.engine("sqlite")
+
 
 class Refused(Exception):
     """A rule said no."""

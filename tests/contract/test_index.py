@@ -18,7 +18,9 @@ from engines.index import open_index
 from engines.index.embedded import EmbeddedIndex
 from kernel.errors import Conflict, SettingError
 from kernel.ports import IndexDocument, SearchIndex, Vectors
+from tests.conftest import on
 
+pytestmark = pytest.mark.engine("tantivy+usearch")
 DIMENSIONS = 8
 ROOT = Path(__file__).resolve().parents[2]
 Opener = Callable[[], SearchIndex]
@@ -30,9 +32,9 @@ def unit(*values: float) -> Vectors:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-@pytest.fixture(params=["tantivy", "elasticsearch"])
+@pytest.fixture(params=[on("tantivy+usearch"), on("elasticsearch")])
 def url(request: pytest.FixtureRequest) -> str:
-    return "embedded://" if request.param == "tantivy" else str(request.getfixturevalue("elasticsearch_url"))
+    return "embedded://" if request.param == "tantivy+usearch" else str(request.getfixturevalue("elasticsearch_url"))
 
 
 @pytest.fixture
@@ -138,6 +140,15 @@ def test_ceilings_are_what_each_token_reaches_alone(index: SearchIndex) -> None:
     index.put([IndexDocument("e", "note", ["absent"])])
     index.refresh()
     assert index.ceilings(["absent"])[0] > 0
+
+
+def test_ceilings_that_are_forgotten_meanwhile_are_asked_again(
+    index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(index)
+    monkeypatch.setattr("engines.index.elastic._REMEMBERED", 1)
+    first = [index.ceilings([token])[0] for token in ("red", "hat")]
+    assert index.ceilings(["red", "shoe", "hat"]) == pytest.approx([first[0], index.ceilings(["shoe"])[0], first[1]])
 
 
 def test_put_replaces_words_vector_and_terms(index: SearchIndex) -> None:

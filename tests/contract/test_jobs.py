@@ -14,6 +14,8 @@ from kernel.job_desk import drop, listed, retry
 from kernel.jobs import DIED, LEASE, MAX_ATTEMPTS, JobRow, Worker, back_off
 from tests.house import House
 
+pytestmark = pytest.mark.engine("sqlite")
+
 
 class Broken(Exception):
     """A handler that cannot."""

@@ -43,6 +43,7 @@ MOST = 10_000
 _REFUSED = (
     "OFFSHELF_INDEX_URL: Elasticsearch refuses this user or password; name a user that may make and fill indices."
 )
+_AWAY = (404, 429, 502, 503, 504)
 Steps = list[dict[str, Any]]
 _BULK = 500
 _CEILINGS_FOR = 5.0
@@ -67,7 +68,7 @@ class ElasticIndex:
         self._dimensions = dimensions
         self._stamp = {"format": FORMAT, "dimensions": dimensions, "name": name}
         self._ceiling: dict[str, tuple[float, float]] = {}
-        self._filled = f"{self._alias}-filling"
+        self._filled, self._former = f"{self._alias}-filling", f"{self._alias}-former"
         try:
             _check(self._client)
             self._ensure()
@@ -98,8 +99,7 @@ class ElasticIndex:
                 self._say(name, fresh=True)
                 self._swap_in(name)
         except BaseException:
-            with suppress(ApiError, TransportError):  # the next filling clears up what this one cannot
-                self._slow.indices.delete(index=name, ignore_unavailable=True)
+            self._drop(name)
             raise
         self._ceiling.clear()
 
@@ -287,17 +287,33 @@ class ElasticIndex:
         return True
 
     def _swap_in(self, name: str) -> None:
-        """From here on the alias names `name`; what it named before is deleted, in one step of the cluster."""
+        """From here on the alias names `name`, in one step of the cluster; what it named before is deleted afterwards.
+
+        Not in the same step: a node closes what is removed before it knows the new alias, and whoever asks then gets 503.
+        """
         found = self._client.indices.get(index=f"{self._alias}-*").body
         others = [other for other, said in found.items() if other != name and self._ours(said)]
-        steps: list[dict[str, Any]] = [{"add": {"index": name, "alias": self._alias}}]
-        if self._filled in found.get(name, {}).get("aliases", {}):
-            steps.append({"remove": {"index": name, "alias": self._filled}})
-        self._slow.indices.update_aliases(actions=steps + [{"remove_index": {"index": other}} for other in others])
+        steps = [{"add": {"index": name, "alias": self._alias}}]
+        steps += [{"add": {"index": other, "alias": self._former}} for other in others]
+        for index in (name, *others):
+            for alias in {self._alias, self._filled} & set(found.get(index, {}).get("aliases", ())):
+                if (index, alias) != (name, self._alias):
+                    steps.append({"remove": {"index": index, "alias": alias}})
+        self._slow.indices.update_aliases(actions=steps)
+        if others:
+            with suppress(ApiError, TransportError):  # the next swap deletes what this one cannot
+                self._slow.indices.delete(index=others, ignore_unavailable=True)
+
+    def _drop(self, name: str) -> None:
+        """Delete a filling that failed, unless it was put in use after all; the next one clears up what cannot be deleted."""
+        with suppress(ApiError, TransportError):
+            said = self._slow.indices.get(index=name, ignore_unavailable=True).body.get(name, {"aliases": {}})
+            if self._alias not in said["aliases"]:
+                self._slow.indices.delete(index=name, ignore_unavailable=True)
 
     def _ours(self, said: Mapping[str, Any]) -> bool:
-        """An index that this alias or a filling for it named; somebody else's with a longer name stays."""
-        return bool({self._alias, self._filled} & set(said["aliases"]))
+        """An index that this alias or a filling for it names or named; somebody else's with a longer name stays."""
+        return bool({self._alias, self._filled, self._former} & set(said["aliases"]))
 
     def _say(self, index: str, **more: Any) -> None:
         self._slow.indices.put_mapping(index=index, meta={**self._stamp, **more})
@@ -379,6 +395,8 @@ def _hits(answer: Any, scale: Callable[[float], float]) -> list[Hit]:
 
 
 def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    if answer.get("status") in _AWAY:
+        raise _gone()
     if "error" in answer:
         raise _refused([answer["error"]])
     return answer
@@ -396,10 +414,10 @@ def _refused(problems: Sequence[Mapping[str, Any]]) -> Exception:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (TransportError, NotFoundError) as error:
+    except TransportError as error:
         raise _gone() from error
     except ApiError as error:
-        if error.status_code in (429, 502, 503, 504):
+        if error.status_code in _AWAY:
             raise _gone() from error
         raise
 

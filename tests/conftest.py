@@ -80,11 +80,15 @@ def house(build: Callable[..., House]) -> House:
 
 
 @pytest.fixture(params=[on("sqlite"), on("postgresql")])
-def any_house(request: pytest.FixtureRequest, build: Callable[..., House]) -> Iterator[House]:
+def any_house(request: pytest.FixtureRequest) -> House:
     """The house on each database engine."""
-    if request.param == "sqlite":
-        yield build()
-        return
+    found: House = request.getfixturevalue("house" if request.param == "sqlite" else "postgres_house")
+    return found
+
+
+@pytest.fixture
+def postgres_house(build: Callable[..., House]) -> Iterator[House]:
+    """The house on PostgreSQL, in a schema of its own."""
     require("postgres", bool(POSTGRES_URL), "OFFSHELF_TEST_POSTGRES_URL names no PostgreSQL")
     with fresh_schema() as url:
         house = build(database_url=url)

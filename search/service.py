@@ -23,7 +23,8 @@ REBUILD = "search.rebuild"
 """The job that fills the index anew."""
 DEPTH = 200
 """How deep an answer goes; what lies below is not worth a page."""
-BATCH = 64
+BATCH = 256
+"""Things that a rebuild reads, encodes and writes at a time: two statements and one request each."""
 
 
 class SearchService:

@@ -115,6 +115,12 @@ __all__ = ["NOON", "Base", "on", "require"]
 
 @pytest.fixture
 def elasticsearch_url() -> Iterator[str]:
+    with elasticsearch_alias() as url:
+        yield url
+
+
+@contextmanager
+def elasticsearch_alias() -> Iterator[str]:
     """An alias of its own on the Elasticsearch that `OFFSHELF_TEST_ELASTICSEARCH_URL` names; its indices are deleted."""
     require("elasticsearch", bool(ELASTICSEARCH_URL), "OFFSHELF_TEST_ELASTICSEARCH_URL names no Elasticsearch")
     alias = f"test-{secrets.token_hex(6)}"

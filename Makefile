@@ -16,7 +16,7 @@ SETUP_ONLY := /(torch|torchgen|functorch|transformers|sentence_transformers|symp
 COMPILE = $(BIN)/python -m compileall -q -q -j 0 -x '$(SETUP_ONLY)' $(VENV)/lib accounts notes shop live search feed moderation metrics kernel engines web demo
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
-.PHONY: demo test setup setup-test lint bench-http bench-index bench-jobs reliability clean
+.PHONY: demo test contract setup setup-test lint bench-http bench-index bench-jobs reliability clean
 
 demo: setup
 	@$(BIN)/offshelf demo --port $(PORT) $(if $(RESET),--reset,)
@@ -27,6 +27,10 @@ setup-test: setup $(VENV)/.tests $(VENV)/.axe $(VENV)/.chromium
 
 test: setup-test lint
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+
+# Every port's contract on every engine whose server is here; ends with a line for each engine.
+contract: $(VENV)/.tests
+	@bash .ci/contract
 
 lint: $(VENV)/.tests
 	@$(BIN)/ruff check .

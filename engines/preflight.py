@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import sqlite3
+import ssl
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,8 @@ def check_kv(url: str) -> None:
             raise _refused(_KV, f"this Redis refuses to be written ({word}); name the one that takes writes") from None
         except InvalidResponse:
             raise _refused(_KV, "what answers there is not a Redis; correct the address") from None
-        except RedisError:
-            raise _refused(_KV, "no Redis answers there; start it or correct the address") from None
+        except RedisError as error:
+            raise _refused(_KV, _no_redis(error)) from None
 
 
 def _check_redis(client: redis.Redis) -> None:
@@ -101,6 +102,19 @@ def _check_redis(client: redis.Redis) -> None:
         cure = "set its maxmemory-policy to noeviction, or give Offshelf a Redis of its own"
         raise _refused(_KV, f"this Redis evicts keys ({policy}), and with them locks and who is in a room; {cure}")
     client.eval("return redis.call('SET', KEYS[1], '1', 'PX', 1000)", 1, "offshelf:probe")
+
+
+def _no_redis(error: RedisError) -> str:
+    """Why there was no talking to it; the driver keeps the reason as the context of its own error."""
+    reason = error.__context__
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return (
+            "the certificate of this Redis is not trusted or names another host; write the host as the certificate does,"
+            " and behind the URL ?ssl_ca_certs=PATH, the file of the authority that signed it"
+        )
+    if isinstance(reason, FileNotFoundError):
+        return "a file that this URL names (ssl_ca_certs, ssl_certfile or ssl_keyfile) is not there; correct its path"
+    return "no Redis answers there; start it or correct the address, and write rediss:// where it speaks TLS only"
 
 
 def _check_sqlite(url: str) -> None:

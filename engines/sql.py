@@ -143,8 +143,11 @@ class SqliteDatabase:
             raise _unavailable(error) from error
 
     def ping(self) -> None:
-        with self.read() as session:
-            session.execute(text("SELECT 1"))
+        try:
+            with self.read() as session:
+                session.execute(text("SELECT 1"))
+        except DBAPIError as error:
+            raise _unavailable(error) from error
 
     def close(self) -> None:
         self._writer.dispose()

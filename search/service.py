@@ -28,7 +28,8 @@ FILL = "search.fill_if_lost"
 """The job that fills it when it is not whole."""
 DEPTH = 200
 """How deep an answer goes; what lies below is not worth a page."""
-BATCH = 64
+BATCH = 256
+"""Things that a rebuild reads, encodes and writes at a time: two statements and one request each."""
 BELIEVED = 5.0
 
 

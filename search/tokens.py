@@ -58,16 +58,16 @@ def script(tokens: Sequence[str]) -> str:
 
     A character of an unspaced script is weighed as three letters, about what it stands for in a translation.
     """
-    balance = letters = 0
-    for token in tokens:
-        if _UNSPACED_START.match(token):
-            size = 3 if len(token) == 1 else 0  # its pairs were counted as characters
-            balance += size
-        else:
-            size = 0 if token[0].isdigit() else len(token)
-            balance -= size
-        letters += size
-    return "" if not letters else "unspaced" if balance > 0 else "spaced"
+    letters = [*map(_letters, tokens)]
+    return "" if not any(letters) else "unspaced" if sum(letters) > 0 else "spaced"
+
+
+@lru_cache(maxsize=100_000)
+def _letters(token: str) -> int:
+    """How many letters a token counts for, below 0 those of a spaced script."""
+    if not token.isascii() and _UNSPACED_START.match(token):
+        return 3 if len(token) == 1 else 0  # its pairs were counted as characters
+    return 0 if token[0].isdigit() else -len(token)
 
 
 def _tokens(text: str) -> list[str]:

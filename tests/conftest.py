@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -24,6 +25,11 @@ NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)  # noon in Shanghai
 POSTGRES_URL = os.environ.get("OFFSHELF_TEST_POSTGRES_URL", "")
 ELASTICSEARCH_URL = os.environ.get("OFFSHELF_TEST_ELASTICSEARCH_URL", "")
 REQUIRED = os.environ.get("OFFSHELF_TEST_REQUIRE", "").split(",")
+
+
+def on(engine: str, name: str = "") -> Any:
+    """A fixture's parameter, under `name` or the engine's own, that says which engine a contract test runs on."""
+    return pytest.param(name or engine, marks=pytest.mark.engine(engine))
 
 
 def require(what: str, present: bool, reason: str) -> None:
@@ -81,12 +87,16 @@ def house(build: Callable[..., House]) -> House:
     return build()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_house(request: pytest.FixtureRequest, build: Callable[..., House]) -> Iterator[House]:
+@pytest.fixture(params=[on("sqlite"), on("postgresql")])
+def any_house(request: pytest.FixtureRequest) -> House:
     """The house on each database engine."""
-    if request.param == "sqlite":
-        yield build()
-        return
+    found: House = request.getfixturevalue("house" if request.param == "sqlite" else "postgres_house")
+    return found
+
+
+@pytest.fixture
+def postgres_house(build: Callable[..., House]) -> Iterator[House]:
+    """The house on PostgreSQL, in a schema of its own."""
     require("postgres", bool(POSTGRES_URL), "OFFSHELF_TEST_POSTGRES_URL names no PostgreSQL")
     with fresh_schema() as url:
         house = build(database_url=url)
@@ -108,11 +118,17 @@ def fresh_schema() -> Iterator[str]:
     engine.dispose()
 
 
-__all__ = ["NOON", "Base", "require"]
+__all__ = ["NOON", "Base", "on", "require"]
 
 
 @pytest.fixture
 def elasticsearch_url() -> Iterator[str]:
+    with elasticsearch_alias() as url:
+        yield url
+
+
+@contextmanager
+def elasticsearch_alias() -> Iterator[str]:
     """An alias of its own on the Elasticsearch that `OFFSHELF_TEST_ELASTICSEARCH_URL` names; its indices are deleted."""
     require("elasticsearch", bool(ELASTICSEARCH_URL), "OFFSHELF_TEST_ELASTICSEARCH_URL names no Elasticsearch")
     alias = f"test-{secrets.token_hex(6)}"

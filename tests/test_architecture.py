@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -86,3 +87,21 @@ def test_the_readme_draws_the_house_that_stands() -> None:
     for module in {path.name for path in sources() if path.parent == ROOT}:
         assert re.search(rf"^{module}\s", readme, re.MULTILINE), module
         assert module.removesuffix(".py") in PROJECT["tool"]["setuptools"]["py-modules"], module
+
+
+def test_everything_a_port_promises_is_asked_of_its_engines_in_the_contract() -> None:
+    suites = {"Filling": "index", "SearchIndex": "index", "KeyValue": "kv", "MediaServer": "media"}
+    suites |= {"IngestPorts": "ingest_ports"}
+    missing = []
+    for path in ("kernel/ports.py", "kernel/db.py"):
+        for port in _protocols(ROOT / path):
+            suite = ROOT / "tests" / "contract" / f"test_{suites.get(port.name, port.name.lower())}.py"
+            asked = {node.attr for node in ast.walk(ast.parse(suite.read_text())) if isinstance(node, ast.Attribute)}
+            promised = {part.name for part in port.body if isinstance(part, ast.FunctionDef)}
+            missing += [f"{port.name}.{name} is not in {suite.name}" for name in promised - asked]
+    assert missing == []
+
+
+def _protocols(path: Path) -> list[ast.ClassDef]:
+    classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+    return [one for one in classes if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in one.bases)]

@@ -264,7 +264,8 @@ def eval_search(
 ) -> None:
     """nDCG@10, MRR and recall@100 of the hybrid, of BM25 alone, of vectors alone, and of what people are shown.
 
-    Files may be gzipped.
+    Files may be gzipped. They are indexed on the engine of OFFSHELF_INDEX_URL, in an index of their own that is deleted
+    afterwards.
     """
     from web.process import evaluate_search
     from web.progress import Progress
@@ -279,7 +280,7 @@ def _scored(found: dict[str, Any]) -> str:
     names = ("ndcg@10", "mrr", "recall@100")
     head = (
         f"{found['documents']} documents, {found['queries']} queries ({found['queries_without_result']} without a result), "
-        f"encoder {found['encoder']}"
+        f"encoder {found['encoder']}, index {found['index']}"
     )
     rows = [
         f"{side:8}" + "".join(f"{found[side][name]:12.4f}" for name in names)

@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
@@ -278,18 +277,18 @@ def evaluate_search(
     progress: Callable[[str, int, int], None],
     gains: Mapping[float, float] | None = None,
 ) -> dict[str, Any]:
-    """Index `docs` in a folder of its own through the production index and query path, and score it."""
+    """Index `docs` in an index of its own on the configured engine, through the production path, and score it."""
     from engines.encoder import open_encoder
-    from engines.index import open_index
+    from engines.index import own_index
     from search import evaluate
 
     export_encoder(settings)
-    encoder = open_encoder(settings.encoder, models_folder(settings))
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as closing:
-        closing.callback(encoder.close)
-        index = open_index("embedded://", Path(folder), encoder.dimensions, name=encoder.name)
-        closing.callback(index.close)
-        return evaluate(docs, queries, qrels, encoder, index, progress, gains)
+    with (
+        contextlib.closing(open_encoder(settings.encoder, models_folder(settings))) as encoder,
+        own_index(settings.index_url, encoder.dimensions, encoder.name) as index,
+    ):
+        found = evaluate(docs, queries, qrels, encoder, index, progress, gains)
+    return {"index": "embedded" if settings.index_url.startswith("embedded:") else "elasticsearch", **found}
 
 
 def models_folder(settings: Settings) -> Path:

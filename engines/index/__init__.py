@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +14,7 @@ from engines.index.look import IndexLook
 from kernel.errors import SettingError
 from kernel.ports import SearchIndex
 
-__all__ = ["IndexLook", "look_at", "open_index"]
+__all__ = ["IndexLook", "look_at", "open_index", "own_index"]
 
 ACCEPTED = "embedded:// or https://USER:PASSWORD@HOST:PORT/ALIAS (http:// without TLS)"
 
@@ -34,6 +37,27 @@ def open_index(
 
         return ElasticIndex(url, dimensions, name=name)
     raise SettingError(f"OFFSHELF_INDEX_URL names no search index this release knows; it takes {ACCEPTED}.")
+
+
+@contextmanager
+def own_index(url: str, dimensions: int, name: str = "") -> Iterator[SearchIndex]:
+    """An empty index of the engine at `url` that nobody else uses and that is gone afterwards: what is in use there stays
+    as it is. On a server it lies beside, under the URL's alias and a suffix. Raises SettingError.
+    """
+    if urlsplit(url).scheme in ("http", "https"):
+        from engines.index.elastic import ElasticIndex
+
+        own = ElasticIndex(url, dimensions, name=name, suffix=f"-own-{secrets.token_hex(4)}")
+        try:
+            yield own
+        finally:
+            own.remove()
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(open_index(url, Path(folder), dimensions, name=name)) as index,
+    ):
+        yield index
 
 
 def look_at(url: str, folder: Path, dimensions: int, name: str) -> IndexLook | None:

@@ -26,7 +26,7 @@ from elasticsearch import (
     NotFoundError,
     UnsupportedProductError,
 )
-from elasticsearch.serializer import OrjsonSerializer
+from elasticsearch.serializer import NdjsonSerializer, OrjsonSerializer
 
 from engines.index import ACCEPTED
 from engines.index.labels import Terms, labels
@@ -46,25 +46,36 @@ MOST = 10_000
 _REFUSED = (
     "OFFSHELF_INDEX_URL: Elasticsearch refuses this user or password; name a user that may make and fill indices."
 )
+_AWAY = (404, 429, 502, 503, 504)
 Steps = list[dict[str, Any]]
 _BULK = 500
 _CEILINGS_FOR = 5.0
 """Seconds for which a token's ceiling is remembered: other processes write, too, and it is an estimate anyway."""
+_REMEMBERED = 10_000
+"""Ceilings that are remembered at most."""
 _ABANDONED = 120.0
 """Seconds without a sign of life after which somebody else's filling is taken for dead."""
+
+
+class OrjsonLines(OrjsonSerializer, NdjsonSerializer):
+    """The lines of a bulk by orjson, which writes a row of numpy as it is: json took a third of a rebuild."""
 
 
 class ElasticIndex:
     """Any number of processes at a time. Whatever the server cannot answer is `Unavailable`, never an empty page."""
 
-    def __init__(self, url: str, dimensions: int, name: str = "") -> None:
-        """Raises SettingError when there is no Elasticsearch 9 at `url`, or it does not let us in."""
-        self._client, self._alias = _client(url)
+    def __init__(self, url: str, dimensions: int, name: str = "", suffix: str = "") -> None:
+        """Raises SettingError when there is no Elasticsearch 9 at `url`, or it does not let us in.
+
+        `suffix` is put behind the URL's alias: an index of one's own beside the one in use there.
+        """
+        self._client, alias = _client(url)
+        self._alias = alias + suffix
         self._slow = self._client.options(request_timeout=30)  # what changes the cluster's state takes its time
         self._dimensions = dimensions
         self._stamp = {"format": FORMAT, "dimensions": dimensions, "name": name}
         self._ceiling: dict[str, tuple[float, float]] = {}
-        self._filled = f"{self._alias}-filling"
+        self._filled, self._former = f"{self._alias}-filling", f"{self._alias}-former"
         try:
             _check(self._client)
             self._ensure()
@@ -95,8 +106,7 @@ class ElasticIndex:
                 self._say(name, fresh=True)
                 self._swap_in(name)
         except BaseException:
-            with suppress(ApiError, TransportError):  # the next filling clears up what this one cannot
-                self._slow.indices.delete(index=name, ignore_unavailable=True)
+            self._drop(name)
             raise
         self._ceiling.clear()
 
@@ -127,18 +137,20 @@ class ElasticIndex:
     def ceilings(self, tokens: Sequence[str]) -> list[float]:
         """Each token's best score, asked in one request and remembered for a few seconds."""
         now = time.monotonic()
-        unknown = [token for token in dict.fromkeys(tokens) if self._ceiling.get(token, (0, 0.0))[0] < now]
-        if unknown:
-            if len(self._ceiling) > MOST:
+        known = {token: self._ceiling.get(token, (0.0, 0.0)) for token in tokens}
+        if unknown := [token for token, (until, _) in known.items() if until < now]:
+            asked = {token: (now + _CEILINGS_FOR, score) for token, score in zip(unknown, self._best_of(unknown))}
+            if len(self._ceiling) > _REMEMBERED:
                 self._ceiling.clear()
-            steps = [
-                step for token in unknown for step in ({}, {"query": _bm25([token], {}), "size": 1, "_source": False})
-            ]
-            with _answering():
-                answers = self._client.msearch(index=self._alias, searches=steps)["responses"]
-                best = [_checked(answer)["hits"]["max_score"] or 0.0 for answer in answers]
-            self._ceiling.update((token, (now + _CEILINGS_FOR, score)) for token, score in zip(unknown, best))
-        return [self._ceiling[token][1] for token in tokens]
+            self._ceiling.update(asked)
+            known.update(asked)
+        return [known[token][1] for token in tokens]
+
+    def _best_of(self, tokens: Sequence[str]) -> list[float]:
+        steps = [step for token in tokens for step in ({}, {"query": _bm25([token], {}), "size": 1, "_source": False})]
+        with _answering():
+            answers = self._client.msearch(index=self._alias, searches=steps)["responses"]
+            return [_checked(answer)["hits"]["max_score"] or 0.0 for answer in answers]
 
     def nearest(self, vector: Vectors, limit: int, terms: Terms | None = None) -> list[Hit]:
         """Cosine; `vector` has unit length."""
@@ -178,6 +190,16 @@ class ElasticIndex:
         except Unavailable:
             log.warning("the search index was gone when it was closed; what waited is seen at the next refresh")
         self._client.close()
+
+    def remove(self) -> None:
+        """Delete every index of this alias, and hang up."""
+        try:
+            with _answering():
+                found = self._slow.indices.get(index=f"{self._alias}-*").body
+                if ours := [name for name, said in found.items() if self._ours(said)]:
+                    self._slow.indices.delete(index=ours)
+        finally:
+            self._client.close()
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -272,17 +294,33 @@ class ElasticIndex:
         return True
 
     def _swap_in(self, name: str) -> None:
-        """From here on the alias names `name`; what it named before is deleted, in one step of the cluster."""
+        """From here on the alias names `name`, in one step of the cluster; what it named before is deleted afterwards.
+
+        Not in the same step: a node closes what is removed before it knows the new alias, and whoever asks then gets 503.
+        """
         found = self._client.indices.get(index=f"{self._alias}-*").body
         others = [other for other, said in found.items() if other != name and self._ours(said)]
-        steps: list[dict[str, Any]] = [{"add": {"index": name, "alias": self._alias}}]
-        if self._filled in found.get(name, {}).get("aliases", {}):
-            steps.append({"remove": {"index": name, "alias": self._filled}})
-        self._slow.indices.update_aliases(actions=steps + [{"remove_index": {"index": other}} for other in others])
+        steps = [{"add": {"index": name, "alias": self._alias}}]
+        steps += [{"add": {"index": other, "alias": self._former}} for other in others]
+        for index in (name, *others):
+            for alias in {self._alias, self._filled} & set(found.get(index, {}).get("aliases", ())):
+                if (index, alias) != (name, self._alias):
+                    steps.append({"remove": {"index": index, "alias": alias}})
+        self._slow.indices.update_aliases(actions=steps)
+        if others:
+            with suppress(ApiError, TransportError):  # the next swap deletes what this one cannot
+                self._slow.indices.delete(index=others, ignore_unavailable=True)
+
+    def _drop(self, name: str) -> None:
+        """Delete a filling that failed, unless it was put in use after all; the next one clears up what cannot be deleted."""
+        with suppress(ApiError, TransportError):
+            said = self._slow.indices.get(index=name, ignore_unavailable=True).body.get(name, {"aliases": {}})
+            if self._alias not in said["aliases"]:
+                self._slow.indices.delete(index=name, ignore_unavailable=True)
 
     def _ours(self, said: Mapping[str, Any]) -> bool:
-        """An index that this alias or a filling for it named; somebody else's with a longer name stays."""
-        return bool({self._alias, self._filled} & set(said["aliases"]))
+        """An index that this alias or a filling for it names or named; somebody else's with a longer name stays."""
+        return bool({self._alias, self._filled, self._former} & set(said["aliases"]))
 
     def _say(self, index: str, **more: Any) -> None:
         self._slow.indices.put_mapping(index=index, meta={**self._stamp, **more})
@@ -393,6 +431,8 @@ def _hits(answer: Any, scale: Callable[[float], float]) -> list[Hit]:
 
 
 def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    if answer.get("status") in _AWAY:
+        raise _gone()
     if "error" in answer:
         raise _refused([answer["error"]])
     return answer
@@ -410,10 +450,10 @@ def _refused(problems: Sequence[Mapping[str, Any]]) -> Exception:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (TransportError, NotFoundError) as error:
+    except TransportError as error:
         raise _gone() from error
     except ApiError as error:
-        if error.status_code in (429, 502, 503, 504):
+        if error.status_code in _AWAY:
             raise _gone() from error
         raise
 
@@ -442,7 +482,10 @@ def _client(url: str) -> tuple[Elasticsearch, str]:
         request_timeout=5,
         max_retries=1,
         retry_on_timeout=False,
-        serializers={"application/vnd.elasticsearch+json": OrjsonSerializer()},
+        serializers={
+            "application/vnd.elasticsearch+json": OrjsonSerializer(),
+            "application/vnd.elasticsearch+x-ndjson": OrjsonLines(),
+        },
     )
     return client, alias
 

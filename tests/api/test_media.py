@@ -5,14 +5,11 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 from sqlalchemy import func, select
 
-from engines.blobs import FileBlobs
-from kernel.clock import SystemClock
 from notes.models import Media
 from tests.house import Client, House, problem
 from tests.writing import picture, upload
@@ -188,18 +185,3 @@ def test_other_names_are_not_found(house: House, name: str) -> None:
     answer = house.anonymous().get(f"/media/images/{name}")
     assert answer.status_code == 404
     assert answer.json["code"] in ("media.not_found", "resource.not_found")
-
-
-def test_blobs_are_named_by_their_content_and_never_leave_the_folder(tmp_path: Path) -> None:
-    blobs = FileBlobs(tmp_path / "blobs", SystemClock())
-    name = blobs.put(b"abc", "webp")
-    assert name == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad.webp"
-    assert blobs.put(b"abc", "webp") == name
-    path = blobs.path(name)
-    assert path is not None
-    assert path.read_bytes() == b"abc"
-    (tmp_path / "secret").write_text("x")
-    assert [blobs.path(bad) for bad in ("../secret", "/etc/passwd", name.upper(), name + "\n", "", "\x00")] == [
-        None
-    ] * 6
-    assert len([file for file in (tmp_path / "blobs").rglob("*") if file.is_file()]) == 1

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,12 +17,15 @@ import pytest
 from sqlalchemy import select, update
 
 from accounts.models import Account
-from engines.sql import _Pending
+from engines.sql import _Pending, open_database
+from kernel.clock import FrozenClock
 from kernel.db import Write, insert_ignore, upsert
 from kernel.errors import Unavailable
 from kernel.facts import Fact, Later, Reaction
-from kernel.jobs import JobRow
+from kernel.jobs import JobRow, Worker
 from tests.house import House
+
+pytestmark = pytest.mark.engine("sqlite")
 
 
 class Refused(Exception):
@@ -304,6 +308,73 @@ def test_a_reader_sees_one_moment(any_house: House) -> None:
         before = session.scalars(select(Account.handle)).all()
         any_house.engines.db.write(add(2))
         assert session.scalars(select(Account.handle)).all() == before
+
+
+def test_sqlite_is_durable_at_each_commit_and_its_readers_never_block_it(house: House) -> None:
+    db: Any = house.engines.db
+
+    def said(engine: Any) -> dict[str, Any]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "query_only")
+        with engine.connect() as connection:
+            return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
+
+    assert said(db._writer) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "query_only": 0}
+    assert said(db._readers) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "query_only": 1}
+
+
+def test_workers_that_claim_at_once_share_the_jobs_and_none_twice(any_house: House) -> None:
+    db = any_house.engines.db
+    asked = {db.write(lambda tx: tx.enqueue("test.job", {})) for _ in range(40)}
+    workers = [Worker(db, {}, batch=3) for _ in range(8)]
+    claimed: list[str] = []
+    with ThreadPoolExecutor(8) as pool:
+        while found := [job for jobs in pool.map(lambda one: db.write(one._claim), workers) for job in jobs]:
+            claimed += [job.id for job in found]
+    assert len(claimed) == len(set(claimed)) == 40
+    assert set(claimed) == asked
+
+
+@pytest.mark.engine("postgresql")
+def test_a_claim_passes_over_what_another_is_claiming_and_does_not_wait_for_it(postgres_house: House) -> None:
+    db = postgres_house.engines.db
+    for _ in range(4):
+        db.write(lambda tx: tx.enqueue("test.job", {}))
+    first, second = Worker(db, {}, batch=2), Worker(db, {}, batch=4)
+    held: list[Any] = []
+
+    def claim(tx: Write) -> None:
+        held.extend(first._claim(tx))
+        with ThreadPoolExecutor(1) as other:  # whose claim ends while this one is not committed
+            held.extend(other.submit(db.write, second._claim).result(30))
+
+    db.write(claim)
+    assert len({job.id for job in held}) == len(held) == 4
+
+
+def test_ping_answers_and_a_closed_database_holds_no_connection(any_house: House) -> None:
+    db: Any = any_house.engines.db
+    db.write(add(1))
+    db.ping()
+    db.close()
+    pools = [
+        engine.pool for engine in (getattr(db, "engine", None), getattr(db, "_writer", None), db._readers) if engine
+    ]
+    assert [pool.checkedin() + pool.checkedout() for pool in pools] == [0] * len(pools)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("sqlite:////nowhere/offshelf.db", marks=pytest.mark.engine("sqlite"), id="sqlite"),
+        pytest.param("postgresql://nobody@127.0.0.1:1/none", marks=pytest.mark.engine("postgresql"), id="postgresql"),
+    ],
+)
+def test_a_database_that_is_not_there_is_unavailable_at_ping(url: str, clock: FrozenClock) -> None:
+    db = open_database(url, clock)
+    with pytest.raises(Unavailable) as refusal:
+        db.ping()
+    assert refusal.value.code == "database.unavailable"
+    db.close()
 
 
 def test_too_many_readers_are_told_to_come_again(any_house: House) -> None:

@@ -10,14 +10,15 @@ import pytest
 
 from engines.encoder import HashEncoder, OnnxEncoder
 from kernel.ports import Encoder
+from tests.conftest import on
 from tests.models import exported_model
 
 TEXTS = ["A red dress for summer", "梨形身材怎么穿搭", "", "x" * 20_000, "one\ttwo\n三 😀", "half a pair \ud83d"]
 
 
-@pytest.fixture(scope="module", params=["hash", "onnx"])
+@pytest.fixture(scope="module", params=[on("hash-encoder"), on("onnx-encoder")])
 def encoder(request: pytest.FixtureRequest) -> Iterator[Encoder]:
-    opened: Encoder = HashEncoder() if request.param == "hash" else OnnxEncoder(exported_model())
+    opened: Encoder = HashEncoder() if request.param == "hash-encoder" else OnnxEncoder(exported_model())
     yield opened
     opened.close()
 

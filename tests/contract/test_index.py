@@ -6,22 +6,27 @@ import math
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from elasticsearch import Elasticsearch
+from elasticsearch import BadRequestError, Elasticsearch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engines.index import open_index
+from engines.index import open_index, own_index
+from engines.index.elastic import ElasticIndex
 from engines.index.embedded import EmbeddedIndex
 from kernel.errors import Conflict, SettingError, Unavailable
 from kernel.ports import IndexDocument, SearchIndex, Vectors
+from tests.conftest import on
 from tests.e2e.small_disk import CannotMount, filled, small_disk
 
+pytestmark = pytest.mark.engine("tantivy+usearch")
 DIMENSIONS = 8
 ROOT = Path(__file__).resolve().parents[2]
 Opener = Callable[[], SearchIndex]
@@ -33,9 +38,9 @@ def unit(*values: float) -> Vectors:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-@pytest.fixture(params=["tantivy", "elasticsearch"])
+@pytest.fixture(params=[on("tantivy+usearch"), on("elasticsearch")])
 def url(request: pytest.FixtureRequest) -> str:
-    return "embedded://" if request.param == "tantivy" else str(request.getfixturevalue("elasticsearch_url"))
+    return "embedded://" if request.param == "tantivy+usearch" else str(request.getfixturevalue("elasticsearch_url"))
 
 
 @pytest.fixture
@@ -127,6 +132,18 @@ def test_filters_are_exact_for_words_and_for_meaning(index: SearchIndex) -> None
     assert index.nearest(unit(1), 10, {"kind": []}) == []
 
 
+def test_a_selective_filter_finds_what_is_far_behind_everything_else(index: SearchIndex) -> None:
+    rng = np.random.default_rng(3)
+    near = unit(1) + 0.05 * rng.standard_normal((1500, DIMENSIONS)).astype(np.float32)
+    crowd = [IndexDocument(f"n{n}", "note", ["x"], unit(*row), {"kind": "note"}) for n, row in enumerate(near)]
+    rare = [IndexDocument(f"r{n}", "room", ["x"], unit(-1, n), {"kind": "room"}) for n in range(3)]
+    index.put([*crowd, *rare])
+    index.refresh()
+    assert ids(index.nearest(unit(1), 10, {"kind": "room"})) == ["r2", "r1", "r0"]
+    assert {hit.id[0] for hit in index.nearest(unit(1), 10)} == {"n"}
+    assert len(index.lexical(["x"], 10, {"kind": "room"})) == 3
+
+
 def test_a_filter_changes_no_score(index: SearchIndex) -> None:
     fill(index)
     open_, filtered = index.lexical(["shoe"], 10), index.lexical(["shoe"], 10, {"kind": "product"})
@@ -141,6 +158,15 @@ def test_ceilings_are_what_each_token_reaches_alone(index: SearchIndex) -> None:
     index.put([IndexDocument("e", "note", ["absent"])])
     index.refresh()
     assert index.ceilings(["absent"])[0] > 0
+
+
+def test_ceilings_that_are_forgotten_meanwhile_are_asked_again(
+    index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(index)
+    monkeypatch.setattr("engines.index.elastic._REMEMBERED", 1)
+    first = [index.ceilings([token])[0] for token in ("red", "hat")]
+    assert index.ceilings(["red", "shoe", "hat"]) == pytest.approx([first[0], index.ceilings(["shoe"])[0], first[1]])
 
 
 def test_put_replaces_words_vector_and_terms(index: SearchIndex) -> None:
@@ -243,6 +269,31 @@ def test_a_filling_that_fails_changes_nothing_and_another_may_begin(index: Searc
     assert index.fresh
 
 
+def test_who_asks_while_copies_are_swapped_gets_one_of_them_whole(index: SearchIndex) -> None:
+    whole, answers, done = 30, list[tuple[int, int, int]](), threading.Event()
+
+    def swap() -> None:
+        with index.filling() as copy:
+            copy.put([IndexDocument(str(n), "note", ["x"], unit(1, n), {"kind": "note"}) for n in range(whole)])
+
+    def ask() -> None:
+        while not done.is_set():
+            found = (index.lexical(["x"], 100, {"kind": "note"}), index.nearest(unit(1), 100))
+            answers.append((*map(len, found), index.count()))
+
+    swap()
+    with ThreadPoolExecutor(3) as pool:
+        asking = [pool.submit(ask) for _ in range(3)]
+        try:
+            for _ in range(6):
+                swap()
+        finally:
+            done.set()
+        for one in asking:
+            one.result()
+    assert set(answers) == {(whole, whole, whole)}
+
+
 def test_there_is_one_filling_at_a_time(index: SearchIndex) -> None:
     with index.filling() as copy:
         copy.put([IndexDocument("e", "note", ["filled"])])
@@ -269,6 +320,37 @@ def test_odd_ids_tokens_and_terms_survive(index: SearchIndex) -> None:
     index.delete([odd])
     index.refresh()
     assert index.count() == 0
+
+
+# -- Elasticsearch alone: what its server promises -----------------------------------------------------------------------
+
+
+@pytest.mark.engine("elasticsearch")
+def test_the_mapping_is_strict_and_takes_tokens_as_they_are(elasticsearch_url: str) -> None:
+    index = ElasticIndex(elasticsearch_url, DIMENSIONS)
+    server, alias = index._client, index._alias
+    mapping = next(iter(server.indices.get_mapping(index=alias).body.values()))["mappings"]
+    assert mapping["dynamic"] == "strict"
+    assert mapping["properties"]["tokens"]["analyzer"] == "whitespace"
+    assert mapping["properties"]["vector"]["type"] == "dense_vector"
+    with pytest.raises(BadRequestError, match="strict_dynamic_mapping_exception"):
+        server.index(index=alias, id="a", document={"tokens": "red", "price": 12900})
+    index.refresh()
+    assert index.count() == 0
+    assert "price" not in str(server.indices.get_mapping(index=alias).body)
+    index.close()
+
+
+def test_an_index_of_its_own_lies_beside_the_one_in_use_and_is_gone_afterwards(index: SearchIndex, url: str) -> None:
+    fill(index)
+    with own_index(url, DIMENSIONS) as own:
+        assert own.count() == 0
+        own.put([IndexDocument("e", "note", ["red"], unit(1))])
+        own.refresh()
+        assert (own.count(), index.count()) == (1, 4)
+    assert index.count() == 4
+    if isinstance(index, ElasticIndex):
+        assert list(index._client.indices.get(index=f"{index._alias}-own-*").body) == []
 
 
 # -- the embedded engine alone: what its folder promises -------------------------------------------------------------

@@ -20,6 +20,7 @@ from kernel.job_table import settle
 from kernel.jobs import DIED, LEASE, MAX_ATTEMPTS, POLL, JobRow, Worker, back_off
 from tests.house import House
 
+pytestmark = pytest.mark.engine("sqlite")
 TIMED = 6
 
 

@@ -1,4 +1,5 @@
-"""What every KeyValue engine promises. The embedded one always; a Redis where OFFSHELF_TEST_REDIS_URL names one."""
+"""What every KeyValue engine promises. The embedded one always; a Redis where OFFSHELF_TEST_REDIS_URL names one, and one
+behind TLS and a password where a server that knows TLS can be started."""
 
 from __future__ import annotations
 
@@ -18,22 +19,33 @@ import pytest
 import redis
 
 from engines.kv import RedisKeyValue, open_kv
+from engines.preflight import check_kv
+from kernel.config import Settings
 from kernel.errors import SettingError, Unavailable
-from tests.conftest import require
+from tests.conftest import on, require
+from web.app import build_services, create_app, open_engines
+from web.migrate import upgrade
 
+pytestmark = pytest.mark.engine("valkey")
 REDIS_URL = os.environ.get("OFFSHELF_TEST_REDIS_URL", "")
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module", params=["embedded", "redis"])
+def url_of(engine: str, request: pytest.FixtureRequest) -> str:
+    """Where a Redis is, by URL or behind TLS; skips where there is none."""
+    if engine.startswith("redis-tls"):
+        return str(request.getfixturevalue("redis_tls_url"))
+    require("redis", bool(REDIS_URL), "OFFSHELF_TEST_REDIS_URL names no Redis")
+    return REDIS_URL
+
+
+@pytest.fixture(scope="module", params=[on("valkey"), on("redis"), on("redis-tls")])
 def kv(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisKeyValue]:
-    if request.param == "redis":
-        require("redis", bool(REDIS_URL), "OFFSHELF_TEST_REDIS_URL names no Redis")
     prefix = f"test:{secrets.token_hex(6)}:"
-    url = REDIS_URL if request.param == "redis" else "embedded://"
+    url = "embedded://" if request.param == "valkey" else url_of(request.param, request)
     engine = open_kv(url, tmp_path_factory.mktemp("kv"), prefix)
     yield engine
-    if request.param == "redis":
+    if request.param != "valkey":
         with redis.Redis.from_url(url) as client:
             for key in client.scan_iter(f"{prefix}*"):
                 client.delete(key)
@@ -231,6 +243,42 @@ def test_wrong_url_names_the_variable_and_what_it_accepts_but_no_password(url: s
     assert "redis://HOST:PORT/DB" in str(refusal.value)
     assert "secret" not in str(refusal.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.engine("redis-tls")
+def test_a_redis_behind_tls_lets_in_who_knows_its_certificate_and_its_password(redis_tls_url: str) -> None:
+    check_kv(redis_tls_url)
+    place, _, options = redis_tls_url.partition("?")
+    password = place.partition("://:")[2].partition("@")[0]
+    wrong = {
+        place: "is not trusted.*ssl_ca_certs",
+        f"{place.replace('127.0.0.1', 'localhost')}?{options}": "names another host",
+        f"{place}?ssl_ca_certs=/nowhere/ca.pem": "is not there; correct its path",
+        place.replace("rediss://", "redis://"): "write rediss://",
+        f"{place.replace(password, 'guessed')}?{options}": "refuses the user or password",
+    }
+    for url, said in wrong.items():
+        with pytest.raises(SettingError, match=said) as refusal:
+            check_kv(url)
+        assert "OFFSHELF_KV_URL" in str(refusal.value)
+        assert password not in str(refusal.value)
+        assert "guessed" not in str(refusal.value)
+
+
+@pytest.mark.engine("redis-tls")
+def test_a_house_lives_on_a_redis_behind_tls(redis_tls_url: str, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, kv_url=redis_tls_url, encoder="hash", secret="s" * 40)
+    upgrade(settings.sql_url)
+    engines = open_engines(settings)
+    try:
+        client = create_app(settings, engines, build_services(settings, engines)).test_client()
+        parts = client.get("/readyz").json["engines"]
+        assert client.get("/api/v1/feed").headers["RateLimit"]
+        with redis.Redis.from_url(redis_tls_url) as server:
+            assert server.keys("offshelf:*"), "the rate was counted there"
+    finally:
+        engines.close()
+    assert {parts["kv"]["status"], parts["realtime"]["status"]} == {"ready"}
 
 
 GREENLETS = """

@@ -24,6 +24,7 @@ from kernel.clock import SystemClock
 from kernel.errors import Invalid
 from kernel.ports import Ingest
 
+pytestmark = pytest.mark.engine("ffmpeg")
 ROOT = Path(__file__).parents[2]
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 

@@ -15,6 +15,7 @@ from engines.payments import FakePayments, Webhook
 from kernel.clock import FrozenClock
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
+pytestmark = pytest.mark.engine("fake-payments")
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
 

@@ -15,25 +15,25 @@ import redis
 from engines.kv import open_kv
 from engines.realtime import InProcessRealtime, RedisRealtime, open_realtime
 from kernel.ports import Realtime
-from tests.conftest import require
-from tests.contract.test_kv import REDIS_URL, eventually
+from tests.conftest import on
+from tests.contract.test_kv import eventually, url_of
 
+pytestmark = pytest.mark.engine("redis-bus")
 Heard = list[tuple[str, str, dict[str, Any]]]
 Opener = Callable[[], Realtime]
 
 
-@pytest.fixture(params=["in-process", "redis"])
+@pytest.fixture(params=[on("in-process-bus"), on("redis-bus"), on("redis-tls-bus")])
 def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
     """Each call is another process's end of one bus; in process there is only one end."""
     channel, opened = f"test:{secrets.token_hex(6)}", []
-    if request.param == "redis":
-        require("redis", bool(REDIS_URL), "OFFSHELF_TEST_REDIS_URL names no Redis")
+    url = "embedded://" if request.param == "in-process-bus" else url_of(request.param, request)
 
     def another() -> Realtime:
-        if request.param == "in-process":
+        if request.param == "in-process-bus":
             opened[:] = opened or [InProcessRealtime()]
         else:
-            opened.append(open_realtime(REDIS_URL, channel))
+            opened.append(open_realtime(url, channel))
         return opened[-1]
 
     yield another

@@ -13,11 +13,11 @@ from sqlalchemy import create_engine, inspect, select, text
 
 from kernel.errors import SettingError
 from live.models import LogHead
-from tests.conftest import POSTGRES_URL, fresh_schema, require
+from tests.conftest import POSTGRES_URL, fresh_schema, on, require
 from web.migrate import alembic_config, differences, ensure_current, history, upgrade, waiting
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[on("sqlite"), on("postgresql")])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'schema.db'}"

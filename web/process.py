@@ -229,7 +229,18 @@ def _start_worker(services: Services, closing: contextlib.ExitStack, patience: f
     thread.start()
     closing.callback(thread.join, timeout=patience)
     closing.callback(worker.stop)
-    services.search.fill_if_lost()
+    _fill_if_lost(services)
+
+
+def _fill_if_lost(services: Services) -> None:
+    from kernel.errors import Unavailable
+    from web.reactions import FILL
+
+    try:
+        services.search.fill_if_lost()
+    except Unavailable:  # the index answered a moment ago; the job waits until it does again
+        log.warning("the search index does not answer; it is filled later")
+        services.worker.db.write(lambda tx: tx.enqueue(FILL, {}))
 
 
 def listen(settings: Settings) -> socket.socket:

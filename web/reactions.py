@@ -25,6 +25,9 @@ from web.payments import DELIVER
 from web.services import Services
 from web.verdicts import Verdicts
 
+FILL = "search.fill_if_lost"
+"""The timed job that looks after the index."""
+
 
 def connect(db: AnyDatabase, services: Services) -> None:
     """Fill the table and name the jobs' handlers."""
@@ -38,10 +41,10 @@ def connect(db: AnyDatabase, services: Services) -> None:
     worker.repeat("accounts.forget_sessions", timedelta(hours=1), services.accounts.forget_sessions)
     worker.repeat("shop.forget_quotes", timedelta(hours=1), services.checkout.forget_quotes)
     worker.repeat("notes.sweep_uploads", timedelta(hours=1), services.uploads.sweep)
-    worker.repeat("search.fill_if_lost", timedelta(minutes=10), services.search.fill_if_lost)
+    worker.repeat(FILL, timedelta(minutes=10), services.search.fill_if_lost)
     # An index that fills must not keep an order from being closed at its time.
     worker.slow |= {"metrics.seal", "feed.rescore", "notes.sweep_uploads"}
-    worker.slow |= {REBUILD, "search.fill_if_lost", "search.index", "moderation.screen_listing"}
+    worker.slow |= {REBUILD, FILL, "search.index", "moderation.screen_listing"}
     worker.handlers.update(shop_jobs(services.orders, services.products))
     worker.handlers.update(services.live_jobs.handlers)
     worker.handlers[n.DROP_FILES] = lambda args: services.uploads.drop_files(args["names"])

@@ -32,7 +32,7 @@ NOTE: dict[str, Any] = {
     ),
     "topics": ["seedlings", "clay", "kitchen"],
 }
-ENGLISH = "beginner gardening journal"
+ENGLISH = "beginner horticulture"
 """Means what the note means, and shares no word with it."""
 
 NOTE_ZH: dict[str, Any] = {

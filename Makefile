@@ -23,7 +23,7 @@ demo: setup
 
 setup: $(VENV)/.installed $(VENV)/.frontend
 
-setup-test: setup $(VENV)/.tests $(VENV)/.axe $(VENV)/.chromium
+setup-test: setup $(VENV)/.tests $(VENV)/.axe $(VENV)/.chromium $(VENV)/.nginx
 
 test: setup-test lint
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
@@ -85,6 +85,11 @@ $(VENV)/.axe: $(VENV)/.frontend $(VENV)/.tests
 # The browser test needs Chromium; where it cannot be installed, the test skips and says so.
 $(VENV)/.chromium: $(VENV)/.tests
 	@command -v chromium >/dev/null || bash .ci/chromium || echo "Chromium is not here and cannot be installed; browser tests will skip."
+	@touch $@
+
+# The test of many processes needs nginx: one on the path, else Debian's, unpacked into the virtual environment.
+$(VENV)/.nginx: $(VENV)/.tests
+	@command -v nginx >/dev/null || bash .ci/nginx $(VENV) || echo "nginx is not here and cannot be had; the test of many processes will skip."
 	@touch $@
 
 clean:

@@ -30,6 +30,12 @@ class NoStream:
     def receiving(self, stream_id: str) -> bool:
         return False
 
+    def kept(self, stream_id: str) -> bool:
+        return stream_id in self._on
+
+    def tend(self) -> None:
+        pass
+
     def stop(self, stream_id: str) -> None:
         self._on.pop(stream_id, None)
 

@@ -18,6 +18,7 @@ import imageio_ffmpeg
 
 from engines import hls, testpicture
 from engines.children import Child, Kept, spawn
+from engines.hold import Hold, said
 from engines.ingest import in_url
 from kernel.errors import Invalid
 from kernel.ports import Clock, Ingest, Stream
@@ -25,6 +26,9 @@ from kernel.ports import Clock, Ingest, Stream
 log = logging.getLogger(__name__)
 
 PLAYLIST, POSTER = "index.m3u8", "poster.jpg"
+HOLD, OVER = "hold", "over"
+"""Files beside a playlist: who runs the stream has a lock on the one, the other asks that process to end it."""
+ENDING = 5.0  # seconds within which a process that is asked to end a stream has done so
 STREAM_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 SERVED = re.compile(r"index\.m3u8|poster\.jpg|seg-\d{1,18}\.ts")
 POSTER_SECONDS = 10.0
@@ -38,6 +42,7 @@ class _Broadcast:
 
     stream: Stream
     source: str | Ingest
+    hold: Hold
     begins: int = 0
     resumes: int = 0
     keeper: Kept | None = None
@@ -50,6 +55,9 @@ class FfmpegMedia:
     ended begins anew. Segment numbers never come back, so no cache serves an old one. An ffmpeg that dies is started
     again `restarts` times a minute at most; after that, and when a file has played to its end, the playlist is closed.
     One that waits for an encoder is never given up: lines break, and it is the room that says when it is over.
+
+    Several processes may share `folder`: one of them runs a stream, all of them say how it stands, and any may start or
+    stop it. When that one dies its ffmpeg and its hold go with it, and whoever starts the stream next takes it up.
     """
 
     def __init__(
@@ -70,33 +78,52 @@ class FfmpegMedia:
         """
         folder = self._stream_folder(stream_id)
         _check_source(source)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._await_end(folder)
         with self._turn:
             running = self._broadcasts.get(stream_id)
             if running and running.keeper and running.keeper.running:
                 return running.stream
-            folder.mkdir(parents=True, exist_ok=True)
-            broadcast = _Broadcast(Stream(stream_id, folder, self._clock.now()), source)
+            stream = Stream(stream_id, folder, self._clock.now())
+            hold = running.hold if running else Hold.take(folder / HOLD)
+            if hold is None:  # another process runs it
+                return stream
+            broadcast = _Broadcast(stream, source, hold)
+            self._forget_end(folder)
             broadcast.keeper = self._keep(broadcast)
             self._broadcasts[stream_id] = broadcast
-            return broadcast.stream
+            return stream
 
     def stop(self, stream_id: str) -> None:
+        folder = self._stream_folder(stream_id)
+        if not folder.is_dir():
+            return
+        (folder / OVER).touch()
         with self._turn:
             broadcast = self._broadcasts.pop(stream_id, None)
         if broadcast and broadcast.keeper:
             broadcast.keeper.stop()
-        self._ended(self._stream_folder(stream_id))
+        hold = broadcast.hold if broadcast else Hold.take(folder / HOLD)
+        if hold is not None:  # else whoever runs it finds `OVER`
+            self._forget_end(folder)
+            hold.release()
+
+    def tend(self) -> None:
+        for stream_id, broadcast in list(self._broadcasts.items()):
+            if (broadcast.stream.folder / OVER).exists():
+                self.stop(stream_id)
+
+    def kept(self, stream_id: str) -> bool:
+        return stream_id in self._broadcasts or said(self._stream_folder(stream_id) / HOLD) is not None
 
     def running(self, stream_id: str) -> bool:
         broadcast = self._broadcasts.get(stream_id)
         return bool(broadcast and broadcast.keeper and broadcast.keeper.running)
 
     def receiving(self, stream_id: str) -> bool:
-        broadcast = self._broadcasts.get(stream_id)
-        if broadcast is None or broadcast.keeper is None or not broadcast.keeper.child.running:
-            return False
-        playlist = hls.read(broadcast.stream.folder / PLAYLIST)
-        return bool(playlist and not playlist.ended and playlist.next_sequence > broadcast.resumes)
+        numbers = self._numbers(stream_id)
+        playlist = hls.read(self._stream_folder(stream_id) / PLAYLIST)
+        return bool(numbers and playlist and not playlist.ended and playlist.next_sequence > numbers[1])
 
     def children(self) -> dict[str, int]:
         """The process behind each stream that runs."""
@@ -109,10 +136,10 @@ class FfmpegMedia:
     def ready(self, stream_id: str, timeout: float = 10.0) -> bool:
         """Wait until the playlist names a segment of this broadcast; False when it is over or after `timeout` s."""
         deadline = time.monotonic() + timeout
-        while self.running(stream_id) and time.monotonic() < deadline:
-            broadcast = self._broadcasts.get(stream_id)
+        while self._runs(stream_id) and time.monotonic() < deadline:
+            numbers = self._numbers(stream_id)
             playlist = hls.read(self._stream_folder(stream_id) / PLAYLIST)
-            if broadcast and playlist and playlist.next_sequence > broadcast.begins:
+            if numbers and playlist and playlist.next_sequence > numbers[0]:
                 return True
             time.sleep(0.02)
         return False
@@ -143,12 +170,13 @@ class FfmpegMedia:
         return poster if poster.is_file() else None
 
     def close(self) -> None:
-        """Stop the children. Playlists stay open: a broadcast that was on goes on after the next start."""
+        """Stop the children. Playlists stay open: a broadcast that was on goes on after the next start, here or elsewhere."""
         with self._turn:
             broadcasts, self._broadcasts = list(self._broadcasts.values()), {}
         for broadcast in broadcasts:
             if broadcast.keeper:
                 broadcast.keeper.stop()
+            broadcast.hold.release()
 
     def _stream_folder(self, stream_id: str) -> Path:
         if not STREAM_ID.fullmatch(stream_id):
@@ -169,6 +197,30 @@ class FfmpegMedia:
     def _ended(self, folder: Path) -> None:
         hls.close(folder / PLAYLIST)
 
+    def _await_end(self, folder: Path) -> None:
+        """A broadcast that is being ended, here or in another process, is no part of the one that begins."""
+        deadline = time.monotonic() + ENDING
+        while (folder / OVER).exists() and said(folder / HOLD) is not None and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _forget_end(self, folder: Path) -> None:
+        """Close what was to end; only for who has the hold."""
+        if (folder / OVER).exists():
+            self._ended(folder)
+            (folder / OVER).unlink(missing_ok=True)
+
+    def _numbers(self, stream_id: str) -> tuple[int, int] | None:
+        """The first segment of the broadcast and of its present child, in whatever process; None when none runs."""
+        broadcast = self._broadcasts.get(stream_id)
+        if broadcast is not None:
+            alive = broadcast.keeper is not None and broadcast.keeper.child.running
+            return (broadcast.begins, broadcast.resumes) if alive else None
+        told = said(self._stream_folder(stream_id) / HOLD)
+        return (told[0], told[1]) if told and len(told) == 2 else None
+
+    def _runs(self, stream_id: str) -> bool:
+        return self.running(stream_id) if stream_id in self._broadcasts else self.kept(stream_id)
+
     def _spawn(self, broadcast: _Broadcast) -> Child:
         folder = broadcast.stream.folder
         before = hls.read(folder / PLAYLIST)
@@ -176,6 +228,7 @@ class FfmpegMedia:
         known = before.next_sequence if before else 0
         begins = known if resumed else max(int(self._clock.now().timestamp()), known)
         broadcast.begins, broadcast.resumes = broadcast.begins or begins, begins
+        broadcast.hold.say(broadcast.begins, broadcast.resumes)
         _sweep(folder, before.segments if before and resumed else ())
         command = [self._program, *_words("-hide_banner -nostdin -y -loglevel warning")]
         command += self._input(broadcast.source)
@@ -206,7 +259,7 @@ class FfmpegMedia:
         ]
 
     def _take_picture(self, segment: Path, poster: Path) -> None:
-        new = poster.with_name("poster.new.jpg")
+        new = poster.with_name(f"poster-{os.getpid()}.jpg")
         quiet = [self._program, *_words("-hide_banner -nostdin -y -loglevel error -threads 1")]
         command = [*quiet, "-i", str(segment), *_words("-frames:v 1 -q:v 5 -update 1"), str(new)]
         with suppress(subprocess.TimeoutExpired, FileNotFoundError):

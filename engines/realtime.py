@@ -178,4 +178,8 @@ class RedisRealtime:
 
 def open_realtime(kv_url: str, channel: str = "offshelf:bus") -> Realtime:
     """The bus that goes with a key-value store: a private one serves one process, so does its bus."""
-    return InProcessRealtime() if kv_url.startswith("embedded://") else RedisRealtime(open_client(kv_url), channel)
+    if kv_url.startswith("embedded://"):
+        return InProcessRealtime()
+    client = open_client(kv_url)
+    # Redis keeps keys apart by database, and channels not: two communities on one server would hear each other.
+    return RedisRealtime(client, f"{channel}:{client.connection_pool.connection_kwargs.get('db') or 0}")

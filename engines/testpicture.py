@@ -23,7 +23,7 @@ def draw(folder: Path) -> None:
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("Pillow was built without FreeType; the test picture needs it.")
     _write(folder / FONT, font.font_bytes)
-    picture = folder / f"new-{PICTURE}"
+    picture = folder / f"new-{os.getpid()}-{PICTURE}"
     _still(font).save(picture, "PNG")
     os.replace(picture, folder / PICTURE)
 
@@ -58,6 +58,6 @@ def _still(font: ImageFont.FreeTypeFont) -> Image.Image:
 
 
 def _write(path: Path, content: bytes) -> None:
-    new = path.with_name(f"new-{path.name}")
+    new = path.with_name(f"new-{os.getpid()}-{path.name}")
     new.write_bytes(content)
     os.replace(new, path)

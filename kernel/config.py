@@ -38,6 +38,9 @@ class Settings(BaseModel):
             description="how many proxies of yours stand in front, 0 to 10; 0 believes no X-Forwarded header",
         ),
     ] = 0
+    jobs: Annotated[
+        bool, Field(description="true or false: whether `offshelf serve` runs jobs, too; false beside `offshelf work`")
+    ] = True
     job_threads: Annotated[int, Field(ge=1, le=32, description="how many slow jobs run at once, 1 to 32")] = 2
     database_url: Annotated[
         str,
@@ -152,6 +155,12 @@ class Settings(BaseModel):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+    @property
+    def embedded(self) -> list[str]:
+        """The variables whose engine one process owns alone; none where several processes may share the data folder."""
+        engines = {"DATABASE_URL": self.sql_url, "KV_URL": self.kv_url, "INDEX_URL": self.index_url}
+        return [PREFIX + name for name, url in engines.items() if url.startswith(("sqlite:", "embedded:"))]
 
     @property
     def sql_url(self) -> str:

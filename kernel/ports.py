@@ -254,10 +254,22 @@ class IngestPorts(Protocol):
 
 
 class MediaServer(Protocol):
-    """Takes a stream in and writes HLS (segments with EXT-X-PROGRAM-DATE-TIME) for players."""
+    """Takes a stream in and writes HLS (segments with EXT-X-PROGRAM-DATE-TIME) for players.
+
+    Several processes may share the streams: at most one runs each, and every answer is the same in all of them.
+    """
 
     def start(self, stream_id: str, source: str | Ingest = "test") -> Stream:
-        """Begin a broadcast; idempotent. `source` is `test` (a picture with a clock, and sound), a file, or an encoder."""
+        """Begin a broadcast; idempotent, and one that another process runs is left there. `source` is `test` (a picture
+        with a clock, and sound), a file, or an encoder."""
+        ...
+
+    def kept(self, stream_id: str) -> bool:
+        """Whether some process has charge of this broadcast; when that process dies, nobody has."""
+        ...
+
+    def tend(self) -> None:
+        """Once a second: end here what was stopped in another process."""
         ...
 
     def receiving(self, stream_id: str) -> bool:
@@ -265,7 +277,8 @@ class MediaServer(Protocol):
         ...
 
     def stop(self, stream_id: str) -> None:
-        """End a broadcast and close its playlist with EXT-X-ENDLIST; idempotent."""
+        """End a broadcast and close its playlist with EXT-X-ENDLIST; idempotent. One that another process runs ends there
+        at its next `tend`."""
         ...
 
     def file(self, stream_id: str, name: str) -> Path | None:

@@ -42,13 +42,21 @@ class Connection:
 
 
 class Audience:
-    """`leave(sid, channel)` takes a connection out of a Socket.IO room."""
+    """`leave(sid, channel)` takes a connection out of a Socket.IO room; `left(room_id, person)` tells every process that this
+    one has no connection of theirs left there."""
 
-    def __init__(self, presence: Presence, delivery: Delivery, emit: Emit, leave: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        presence: Presence,
+        delivery: Delivery,
+        emit: Emit,
+        leave: Callable[[str, str], None],
+        left: Callable[[str, str], None],
+    ) -> None:
         self.presence = presence
         self.delivery = delivery
         self.connections: dict[str, Connection] = {}
-        self._emit, self._leave = emit, leave
+        self._emit, self._leave, self._left = emit, leave, left
         self._seats: Counter[tuple[str, str]] = Counter()  # (room, person) -> connections
         self._viewers: dict[str, int | None] = {}
         self._ticks = 0
@@ -92,6 +100,13 @@ class Audience:
         if self._seats[place] <= 0:
             del self._seats[place]
             self.presence.leave(*place)
+            if connection.actor.person is not None:  # who is nobody has this one connection
+                self._left(*place)
+
+    def stays(self, room_id: str, person: str) -> None:
+        """They left the room in some process: who has a connection here, too, goes on being there."""
+        if (room_id, person) in self._seats:
+            self.presence.enter(room_id, person)
 
     def throw_out(self, connection: Connection, room_id: str, code: str) -> None:
         """Take the place away, and say why."""

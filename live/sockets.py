@@ -58,8 +58,8 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         self.count = count
         self.clock, self.authenticate, self.problem, self.defer = clock, authenticate, problem, defer
         self.delivery = Delivery(rooms.log, clock, self._emit, self._enter)
-        self.audience = Audience(rooms.presence, self.delivery, self._emit, self.leave_room)
         self.realtime, self._degraded = realtime, realtime.degraded
+        self.audience = Audience(rooms.presence, self.delivery, self._emit, self.leave_room, self._left)
         self._handlers: dict[str, Callable[[Connection, Any], Ack]] = {
             "room.join": self._join,
             "room.leave": self._leave,
@@ -218,6 +218,8 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
             self.delivery.event(room_id, data)
         elif event in ("chat.message", "chat.deleted"):
             self.delivery.chat(room_id, event, data)
+        elif event == "presence.left":
+            self.audience.stays(room_id, data["person"])
         elif event == "room.hidden":
             for connection in self.audience.in_room(room_id):
                 seat = connection.rooms.get(room_id)
@@ -252,6 +254,9 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
                 self.audience.throw_out(connection, room_id, "room.not_found")
 
     # -- parts ----------------------------------------------------------------------------------------------------
+
+    def _left(self, room_id: str, person: str) -> None:
+        self.realtime.publish(f"room:{room_id}", "presence.left", {"person": person})
 
     def _emit(self, event: str, data: dict[str, Any], to: str, skip: Collection[str] = ()) -> None:
         server: Any = self.server

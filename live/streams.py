@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from accounts import AccountService
 from kernel.actor import Actor
 from kernel.db import Database, Write
-from kernel.errors import AppError, Conflict, NotFound
+from kernel.errors import Conflict, NotFound
 from kernel.ports import MediaServer
 from live.directory import RoomDirectory, absent
 from live.ingest import RoomIngest
@@ -19,10 +20,12 @@ from live.schemas import RoomOut, StreamChoice
 from live.visibility import playable
 
 log = logging.getLogger("offshelf.live")
+TAKE_UP_EVERY = 2.0  # seconds after which a stream whose process died is taken up by another
 
 
 class RoomStreams:
-    """A room shows the test picture, or what its host sends by SRT."""
+    """A room shows the test picture, or what its host sends by SRT. Any process may run its stream, and one does: the one
+    that was asked to start it, or, when that one has died, the first that finds it missing."""
 
     def __init__(
         self, db: Database, accounts: AccountService, directory: RoomDirectory, ingest: RoomIngest, media: MediaServer
@@ -33,7 +36,8 @@ class RoomStreams:
         self.ingest = ingest
         self.media = media
         self._turns: dict[str, threading.Lock] = {}
-        self._told: dict[str, bool | None] = {}  # rooms that wait for an encoder here, and what their viewers know
+        self._told: dict[str, bool | None] = {}  # rooms that wait for an encoder, and what their viewers know
+        self._looked = 0.0
 
     def choose(self, actor: Actor, room_id: str, choice: StreamChoice) -> RoomOut:
         """What the next broadcast shows. `room.already_live`."""
@@ -66,19 +70,35 @@ class RoomStreams:
         self.directory.log.sequence_all()
         rooms = self.directory.live_ids()
         for room_id in rooms:
-            try:
-                self.follow(room_id)
-            except AppError:
-                log.exception("the stream of %s did not come back", room_id)
+            self._take_up(room_id)
         return rooms
 
     def watch(self) -> None:
-        """Once a second: tell the rooms whose picture came, or went with its sender."""
+        """Once a second: end what was ended elsewhere, take up what nobody runs, and tell the rooms whose picture came, or
+        went with its sender."""
+        self.media.tend()
+        if time.monotonic() - self._looked > TAKE_UP_EVERY:
+            self._looked = time.monotonic()
+            self._look()
         for room_id, told in list(self._told.items()):
             receiving = self.media.receiving(room_id)
             if receiving != told:
                 self.db.write(lambda tx, x=(room_id, receiving): self._tell(tx, *x))  # type: ignore[misc]
                 self._told[room_id] = receiving
+
+    def _look(self) -> None:
+        rooms = self.directory.live_ids()
+        for room_id in rooms:
+            if not self.media.kept(room_id):
+                self._take_up(room_id)
+        for room_id in self._told.keys() - set(rooms):  # ended elsewhere
+            self._told.pop(room_id, None)
+
+    def _take_up(self, room_id: str) -> None:
+        try:
+            self.follow(room_id)
+        except Exception:  # the others' streams are worth a try
+            log.exception("the stream of %s did not come back", room_id)
 
     def _tell(self, tx: Write, room_id: str, receiving: bool) -> None:
         on_air = (Room.id == room_id, Room.status == "live", Room.receiving.is_(not receiving))

@@ -123,12 +123,13 @@ __all__ = ["NOON", "Base", "on", "require"]
 
 @pytest.fixture
 def elasticsearch_url() -> Iterator[str]:
-    with elasticsearch_alias() as url:
+    """`fresh_alias` for one test."""
+    with fresh_alias() as url:
         yield url
 
 
 @contextmanager
-def elasticsearch_alias() -> Iterator[str]:
+def fresh_alias() -> Iterator[str]:
     """An alias of its own on the Elasticsearch that `OFFSHELF_TEST_ELASTICSEARCH_URL` names; its indices are deleted."""
     require("elasticsearch", bool(ELASTICSEARCH_URL), "OFFSHELF_TEST_ELASTICSEARCH_URL names no Elasticsearch")
     alias = f"test-{secrets.token_hex(6)}"

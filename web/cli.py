@@ -50,13 +50,24 @@ def settings_of(**overrides: object) -> Settings:
 @offshelf.command()
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=int, help="Port to listen on; 0 takes any free one.")
-def serve(host: str | None, port: int | None) -> None:
+@click.option("--jobs/--no-jobs", default=None, help="Without jobs: `offshelf work` runs them.")
+def serve(host: str | None, port: int | None, jobs: bool | None) -> None:
     """Run the server: web, sockets and jobs in one process."""
-    settings = settings_of(host=host, port=port)
+    settings = settings_of(host=host, port=port, jobs=jobs)
     _patched()
     from web.process import run
 
     run(settings)
+
+
+@offshelf.command()
+def work() -> None:
+    """Run jobs only, beside `serve --no-jobs`, on engines that are servers. SIGTERM lets the job at hand end."""
+    settings = settings_of()
+    _patched()
+    from web.process import work
+
+    work(settings)
 
 
 @offshelf.command()

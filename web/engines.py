@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,9 +87,10 @@ def secret_key(settings: Settings) -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Whole or not at all: half a key would sign sessions."""
-    aside = path.with_name(".secret")
-    aside.unlink(missing_ok=True)
+    """Whole or not at all, since half a key would sign sessions; and once, should two processes start together."""
+    aside = path.with_name(f".secret-{secrets.token_hex(4)}")
     aside.touch(mode=0o600)
     aside.write_text(text)
-    aside.replace(path)
+    with contextlib.suppress(FileExistsError):
+        os.link(aside, path)
+    aside.unlink()

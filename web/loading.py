@@ -59,7 +59,7 @@ def _wait_for(command: list[str]) -> int:
 
 def load_demo(settings: Settings, reset: bool) -> None:
     """See that the encoder is exported and the demo is loaded whole; an interrupted load starts over by itself."""
-    with data_folder(settings) as data:
+    with data_folder(settings, alone=True) as data:
         loading, loaded = data / "demo.loading", data / "demo.loaded"
         if not loading.exists() and not loaded.exists() and (data / "offshelf.db").exists():
             raise SettingError(

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from kernel.config import Settings
 from kernel.errors import SettingError, Unavailable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from engines.sql import AnyDatabase
-    from kernel.jobs import Worker
     from kernel.ports import Encoder
     from web.engines import Engines
     from web.services import Services
@@ -45,10 +44,10 @@ PLACING = ".restore-in-place"
 
 
 @contextlib.contextmanager
-def data_folder(settings: Settings, restoring: bool = False) -> Iterator[Path]:
-    """Own the data folder while the block runs; a second process is told who has it (`FolderInUse`).
+def data_folder(settings: Settings, alone: bool = False, restoring: bool = False) -> Iterator[Path]:
+    """Own the data folder while the block runs; where no engine is embedded it is shared with others, unless `alone`.
 
-    A folder that an interrupted restore left is opened by a restore only.
+    Who may not have it is told who has (`FolderInUse`). A folder that an interrupted restore left is opened by a restore only.
     """
     from engines.preflight import check_folder, unusable
 
@@ -60,33 +59,53 @@ def data_folder(settings: Settings, restoring: bool = False) -> Iterator[Path]:
         opened_lock = (settings.data / "lock").open("a+")
     except OSError as error:
         raise unusable(settings.data, error) from None
+    shared = not settings.embedded and not alone
     with opened_lock as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
-            lock.seek(0)
-            raise FolderInUse(
-                f"The data folder {settings.data} is in use by process {lock.read().strip() or '?'}; stop it or set OFFSHELF_DATA to another folder."
-            ) from None
+            raise FolderInUse(_taken(settings, _holders(lock))) from None
         check_folder(settings.data)
+        names = [*(_holders(lock) if shared else ()), str(os.getpid())]
         lock.truncate(0)
-        lock.write(str(os.getpid()))
+        lock.write(" ".join(names))
         lock.flush()
         yield settings.data
 
 
-def holder(settings: Settings) -> str | None:
-    """The id of the process that owns the data folder, None when nobody does. Leaves nothing behind."""
+def _holders(lock: TextIO) -> list[str]:
+    """Who wrote themselves down and lives."""
+    lock.seek(0)
+    return [pid for pid in lock.read().split() if Path(f"/proc/{pid}").exists() or not Path("/proc").exists()]
+
+
+def holders(settings: Settings) -> list[str]:
+    """The ids of the processes that have the data folder. Leaves nothing behind."""
     try:
         lock = (settings.data / "lock").open()
     except OSError:
-        return None
+        return []
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            return lock.read().strip() or "?"
-    return None
+            return _holders(lock) or ["?"]
+    return []
+
+
+def _taken(settings: Settings, holders: list[str]) -> str:
+    said = f"The data folder {settings.data} is in use by process {', '.join(holders) or '?'}; stop it or set OFFSHELF_DATA to another folder."
+    if 0 < len(settings.embedded) < 3:  # somebody is on the way to many processes
+        said += f" To share it, let {' and '.join(settings.embedded)} name a server, too."
+    return said
+
+
+def refuse_half(settings: Settings) -> None:
+    """`SettingError` where web and jobs cannot be processes of their own, because one must own an embedded engine."""
+    if names := " and ".join(settings.embedded):
+        raise SettingError(
+            f"{names}: embedded, so one process does everything; run `offshelf serve` with its jobs, or name a server."
+        )
 
 
 def run(settings: Settings) -> None:
@@ -141,28 +160,57 @@ def opened(settings: Settings) -> Iterator[Flask]:
 
 
 def _open(settings: Settings, closing: contextlib.ExitStack) -> Flask:
+    if not settings.jobs:
+        refuse_half(settings)
+    engines, services = _wired(settings, closing)
+    from engines.offloop import beside
+    from web.app import create_app
+
+    app = create_app(settings, engines, services)
+    _add_sockets(app, services, engines, closing)
+    app.wsgi_app = behind_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign,assignment]
+    if settings.jobs:
+        _start_worker(services, closing, patience=5)
+    services.streams.resume_live()
+    beside(_warm, engines.encoder)
+    return app
+
+
+def _wired(settings: Settings, closing: contextlib.ExitStack) -> tuple[Engines, Services]:
     from engines.preflight import check_database, check_kv
 
     check_kv(settings.kv_url)
     check_database(settings.sql_url)
-    from engines.offloop import beside  # from here on it takes its time
-    from search import FILL
-    from web.app import build_services, create_app, open_engines
+    from web.app import build_services, open_engines  # from here on it takes its time
     from web.migrate import ensure_current
 
     ensure_current(settings.sql_url)
     engines = open_engines(settings)
     closing.callback(engines.close)
-    services = build_services(settings, engines)
-    app = create_app(settings, engines, services)
-    _add_sockets(app, services, engines, closing)
-    app.wsgi_app = behind_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign,assignment]
-    _start_worker(services.worker, closing)
-    if not engines.index.fresh:
-        engines.db.write(lambda tx: tx.enqueue(FILL, {}))
-    services.streams.resume_live()
-    beside(_warm, engines.encoder)
-    return app
+    return engines, build_services(settings, engines)
+
+
+def work(settings: Settings) -> None:
+    """Run jobs, and streams that nobody runs, until SIGINT or SIGTERM; what is at hand then is finished."""
+    import gevent
+    from gevent.event import Event
+
+    configure(settings)
+    refuse_half(settings)
+    stopped = Event()
+    with data_folder(settings), contextlib.ExitStack() as closing:
+        with _quick_imports():
+            _, services = _wired(settings, closing)
+        from web.ticks import each_second
+
+        _start_worker(services, closing, patience=None)
+        services.streams.resume_live()
+        closing.callback(gevent.spawn(each_second, services.streams.watch).kill)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, stopped.set)
+        print(f"Offshelf works as {services.worker.id}", flush=True)
+        stopped.wait()
+        log.info("stopping")
 
 
 def _warm(encoder: Encoder) -> None:
@@ -202,12 +250,18 @@ def _add_sockets(app: Flask, services: Services, engines: Engines, closing: cont
     closing.callback(create_socketio(app, services, engines).ticker.kill)
 
 
-def _start_worker(worker: Worker, closing: contextlib.ExitStack) -> None:
+def _start_worker(services: Services, closing: contextlib.ExitStack, patience: float | None) -> None:
+    """At the end jobs at hand are waited for, `patience` seconds or as long as they take."""
+    from search import FILL
+
+    worker = services.worker
     worker.start_repeating()
     thread = threading.Thread(target=worker.run_forever, name="jobs", daemon=True)
     thread.start()
-    closing.callback(thread.join, timeout=5)
+    closing.callback(thread.join, timeout=patience)
     closing.callback(worker.stop)
+    if not services.search.index.fresh:
+        services.worker.db.write(lambda tx: tx.enqueue(FILL, {}))
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import gevent
@@ -26,6 +26,7 @@ from web.engines import Engines
 from web.errors import ack_problem
 from web.meters import Meters
 from web.services import Services
+from web.ticks import each_second
 from web.websocket import Backlog, WebSocketWSGI
 
 log = logging.getLogger("offshelf.sockets")
@@ -86,7 +87,7 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
     )
     meters.connections = namespace.audience.connections
     socketio.on_namespace(namespace)
-    socketio.ticker = gevent.spawn(_tick, namespace.tick, services.streams.watch)
+    socketio.ticker = gevent.spawn(each_second, namespace.tick, services.streams.watch)
     return socketio
 
 
@@ -108,13 +109,3 @@ def authenticator(accounts: AccountService) -> Authenticate:
         return known or ANONYMOUS
 
     return authenticate
-
-
-def _tick(*ticks: Callable[[], None]) -> None:
-    while True:
-        gevent.sleep(1)
-        for tick in ticks:
-            try:
-                tick()
-            except Exception:
-                log.exception("a tick of the live rooms failed")

@@ -257,11 +257,17 @@ class ElasticIndex:
     def _ensure(self) -> None:
         """There is an index in use, made for this encoder; an empty one that is not fresh if there was none."""
         with _answering():
-            found = self._current()
-            if found is None or not self._stamp.items() <= found[1].items():
-                # The name follows from the stamp: two processes that start at once make the same one.
-                self._create(self._first_name())
-                self._swap_in(self._first_name())
+            if not self._in_use():
+                # The name follows from the stamp: two processes that start at once make the same one, alias and all, and
+                # the second takes nothing away that the first may be filling already.
+                self._create(self._first_name(), *(() if self._current() else (self._alias,)))
+                if not self._in_use():
+                    self._swap_in(self._first_name())
+
+    def _in_use(self) -> bool:
+        """Whether the alias names an index made for this encoder."""
+        found = self._current()
+        return found is not None and self._stamp.items() <= found[1].items()
 
     def _first_name(self) -> str:
         digest = blake2b(repr(sorted(self._stamp.items())).encode(), digest_size=5).hexdigest()

@@ -240,3 +240,17 @@ def test_while_the_store_is_away_nobody_says_how_many_watch(
     hall.settle()
     hall.live.tick()
     assert hall.heard("presence")[-1] == {"room": room, "viewers": 1}
+
+
+def test_who_leaves_at_one_process_and_stays_at_another_is_still_there(house: House, hall: Hall) -> None:
+    room, ann = go_live(house.as_("host")), token_of(house.as_("ann"))
+    other = Hall(house)  # as another process: the same store, the same bus
+    for one in (hall, other):
+        one.enter("s1", ann)
+        one.join("s1", room)
+    presence = house.services.directory.presence
+    assert presence.viewers(room) == 1
+    hall.leave("s1")
+    assert presence.viewers(room) == 1
+    other.leave("s1")
+    assert presence.viewers(room) == 0

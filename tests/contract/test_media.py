@@ -349,3 +349,46 @@ def test_playlist_is_read_to_its_live_edge() -> None:
     assert hls.parse(head + "#EXTINF:0.500,\nb.ts\n#EXT-X-ENDLIST\n") == hls.Playlist(
         7, ("a.ts", "b.ts"), datetime(2026, 11, 22, 4, 0, 1, 750_000, tzinfo=UTC), True
     )
+
+
+def test_of_two_processes_one_runs_a_stream_and_both_say_how_it_stands_and_may_end_it(
+    media: FfmpegMedia, tmp_path: Path
+) -> None:
+    other = FfmpegMedia(tmp_path, SystemClock(), window=3)
+    try:
+        media.start("room_1")
+        other.start("room_1")
+        assert other.kept("room_1")
+        assert other.ready("room_1")
+        assert other.receiving("room_1")
+        assert other.media_at("room_1")
+        assert other.poster("room_1")
+        assert (len(media.children()), other.children()) == (1, {})
+
+        before = playlist(media)
+        other.stop("room_1")
+        media.tend()
+        assert media.children() == {}
+        assert playlist(other).ended
+        assert not other.kept("room_1")
+        other.start("room_1")
+        assert other.ready("room_1")
+        assert not set(playlist(other).segments) & set(before.segments)
+    finally:
+        other.close()
+
+
+def test_a_stream_of_a_process_that_is_gone_is_taken_up_by_another(media: FfmpegMedia, tmp_path: Path) -> None:
+    media.start("room_1")
+    assert media.ready("room_1")
+    other = FfmpegMedia(tmp_path, SystemClock(), window=3)
+    try:
+        media.close()
+        assert not other.kept("room_1")
+        assert not other.receiving("room_1")
+        before = playlist(media)
+        other.start("room_1")
+        assert eventually(lambda: other.receiving("room_1"))
+        assert playlist(other).segments[0] in before.segments
+    finally:
+        other.close()

@@ -28,7 +28,7 @@ from notes.models import Note, NoteVersion
 from search import SearchService
 from search.schemas import SearchQuery
 from shop.schemas import MoneyIn, ProductIn, SkuIn
-from tests.conftest import NOON, elasticsearch_alias
+from tests.conftest import NOON, fresh_alias
 from tests.house import House
 from tests.models import model_folder
 
@@ -64,7 +64,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory, shared_kv: KeyValue) -> Iter
     real = exported(model_folder())
     encoder: Encoder = OnnxEncoder(model_folder()) if real else HashEncoder()
     folder = tmp_path_factory.mktemp("parity")
-    with elasticsearch_alias() as url:
+    with fresh_alias() as url:
         house = House(Settings(data=folder, encoder="hash", secret="s" * 40), FrozenClock(NOON), shared_kv)
         fill(house, corpus(4 if real else 1))
         search, remembered = house.services.search, Remembered(encoder)

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import redis
@@ -55,6 +56,21 @@ def test_every_process_hears_everything_of_a_publisher_in_order(opener: Opener) 
         here.publish(*item)
     assert eventually(lambda: len(mine) == len(theirs) == 200)
     assert mine == theirs == said
+
+
+def test_two_databases_of_one_redis_are_two_buses() -> None:
+    require("redis", bool(REDIS_URL), "OFFSHELF_TEST_REDIS_URL names no Redis")
+    parts, channel = urlsplit(REDIS_URL), f"test:{secrets.token_hex(6)}"
+    ends = [open_realtime(urlunsplit(parts._replace(path=f"/{number}")), channel) for number in (0, 1, 1)]
+    try:
+        zero, one = ear(ends[0]), ear(ends[1])
+        ends[0].publish("t", "said", {"n": 0})
+        ends[2].publish("t", "said", {"n": 1})
+        assert eventually(lambda: bool(zero and one))
+        assert (zero, one) == ([("t", "said", {"n": 0})], [("t", "said", {"n": 1})])
+    finally:
+        for end in ends:
+            end.close()
 
 
 def test_who_only_publishes_is_heard_and_hears_nothing(opener: Opener) -> None:

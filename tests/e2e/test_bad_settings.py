@@ -106,6 +106,7 @@ def test_a_port_or_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         assert "OFFSHELF_PORT" in refusal(tmp_path, PORT=port)
     with data_folder(Settings(data=tmp_path)):
         assert "set OFFSHELF_DATA to another folder" in refusal(tmp_path)
+    assert "run `offshelf serve` with its jobs" in refusal(tmp_path, JOBS="false")
 
 
 # -- what answers is not what we need -------------------------------------------------------------------------------

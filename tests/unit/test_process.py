@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kernel.config import Settings, read_settings
 from kernel.errors import SettingError
+from web.engines import secret_key
 from web.loading import load_demo, load_first
-from web.process import data_folder
+from web.process import FolderInUse, data_folder, refuse_half
 
 
 def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
@@ -23,6 +27,54 @@ def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
     assert "is in use by process" in other.stderr
     with data_folder(settings):
         pass
+
+
+SERVERS = {
+    "database_url": "postgresql://nobody@127.0.0.1/nothing",
+    "kv_url": "redis://127.0.0.1/0",
+    "index_url": "http://127.0.0.1:9",
+}
+
+
+def test_a_folder_is_shared_where_every_engine_is_a_server_and_owned_where_one_is_not(tmp_path: Path) -> None:
+    shared = Settings(data=tmp_path, **SERVERS)
+    with data_folder(shared), data_folder(shared):
+        for owner in (Settings(data=tmp_path), shared.model_copy(update={"kv_url": "embedded://"})):
+            with pytest.raises(FolderInUse), data_folder(owner):
+                pass
+        with pytest.raises(FolderInUse), data_folder(shared, alone=True):
+            pass
+    half = Settings(data=tmp_path, database_url=SERVERS["database_url"])
+    with data_folder(half):
+        for newcomer in (half, shared):
+            with (
+                pytest.raises(FolderInUse, match=f"in use by process {os.getpid()};") as refused,
+                data_folder(newcomer),
+            ):
+                pass
+            named = "let OFFSHELF_KV_URL and OFFSHELF_INDEX_URL name a server" in str(refused.value)
+            assert named is (newcomer is half)
+    with data_folder(half):
+        pass
+
+
+def test_web_and_jobs_part_only_where_every_engine_is_a_server(tmp_path: Path) -> None:
+    refuse_half(Settings(data=tmp_path, **SERVERS))
+    with pytest.raises(SettingError, match=r"OFFSHELF_KV_URL: embedded.*run `offshelf serve`"):
+        refuse_half(Settings(data=tmp_path, **{**SERVERS, "kv_url": "embedded://"}))
+
+
+def test_processes_that_start_together_make_one_secret(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def key(_: int) -> str:
+        together.wait()
+        return secret_key(Settings(data=tmp_path))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(key, range(8)))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_demo_never_deletes_what_is_not_the_demos(tmp_path: Path) -> None:

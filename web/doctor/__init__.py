@@ -11,7 +11,7 @@ from kernel.config import Settings
 from web.doctor import machine, records, stores
 from web.doctor.finding import Case, Check, Finding, examined
 from web.logs import Lines, secrets_of
-from web.process import holder
+from web.process import holders
 
 __all__ = ["Finding", "document", "examine", "exit_code", "line"]
 
@@ -35,7 +35,7 @@ CHECKS: dict[str, Check] = {
 
 def examine(settings: Settings) -> list[Finding]:
     """All findings, secrets taken out of them, whatever a library said."""
-    case = Case(settings, holder(settings))
+    case = Case(settings, holders(settings))
     clean = Lines(secrets_of(settings)).scrub
     found = [one for name, check in CHECKS.items() for one in examined(name, check, case)]
     return [Finding(one.name, one.status, clean(one.seen), clean(one.cure), one.refused) for one in found]

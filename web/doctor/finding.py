@@ -27,11 +27,11 @@ class Finding:
 
 @dataclass
 class Case:
-    """What is examined, and what one check learns for another. `holder` is the process that serves this folder; `reached`:
+    """What is examined, and what one check learns for another. `holders` are the processes that have this folder; `reached`:
     there is a database; `current`: its tables are this version's; `ahead`: seconds by engine; `documents` in the index, None when not known."""
 
     settings: Settings
-    holder: str | None
+    holders: list[str]
     reached: bool = False
     current: bool = False
     ahead: dict[str, float] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Case:
     @property
     def serving(self) -> bool:
         """Whether somebody should be at work: on a server's database that may be any machine."""
-        return self.holder is not None or not self.embedded
+        return bool(self.holders) or not self.embedded
 
 
 Check = Callable[[Case], Iterator[Finding]]

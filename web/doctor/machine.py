@@ -48,8 +48,9 @@ def versions(case: Case) -> Iterator[Finding]:
 def server(case: Case) -> Iterator[Finding]:
     """Whether somebody has the data folder."""
     folder = case.settings.data
-    if case.holder:
-        yield ok("server", f"process {case.holder} serves {folder}")
+    if case.holders:
+        names = f"process{'es' if len(case.holders) > 1 else ''} {', '.join(case.holders)}"
+        yield ok("server", f"{names} at work on {folder}")
     elif folder.is_dir():
         yield ok("server", f"nobody serves {folder}")
     else:
@@ -108,7 +109,7 @@ def processes(case: Case) -> Iterator[Finding]:
     if not Path("/proc/self/cwd").exists():
         return
     ours = dict(_children_of(case.settings.data))
-    stray = [f"{name} {pid}" for pid, name in ours.items() if case.holder not in [*_ancestors(pid)]]
+    stray = [f"{name} {pid}" for pid, name in ours.items() if not {*case.holders} & {*_ancestors(pid)}]
     if stray:
         yield problem(
             "processes",

@@ -79,7 +79,7 @@ def kv(case: Case) -> Iterator[Finding]:
     """Round trip, version, and whether it keeps what it is given."""
     url = case.settings.kv_url
     if url.startswith("embedded:"):
-        client = private_client(case.settings.data / "kv") if case.holder else None
+        client = private_client(case.settings.data / "kv") if case.holders else None
         if client is None:
             yield ok("kv", f"Valkey {private_version()} of our own, which starts with the server")
             return
@@ -157,7 +157,7 @@ def index(case: Case) -> Iterator[Finding]:
 
 def _being_filled(copy: str, case: Case) -> bool:
     """A second copy in the folder is what a rebuild fills, as long as there is a server."""
-    return case.holder is not None and os.path.isabs(copy)
+    return bool(case.holders) and os.path.isabs(copy)
 
 
 def _answered(name: str, found: Vitals, setting: str) -> Finding:

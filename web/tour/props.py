@@ -32,7 +32,7 @@ NOTE: dict[str, Any] = {
     ),
     "topics": ["seedlings", "tomatoes", "plants"],
 }
-ENGLISH = "beginner gardening tips"
+ENGLISH = "beginner gardening"
 """Means what the note means, and shares no word with it."""
 
 NOTE_ZH: dict[str, Any] = {

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import socketio
@@ -16,13 +16,18 @@ from web.tour.checks import Failed
 
 NAMESPACE = "/live"
 PATIENCE = 10.0
-OUT = ("room.event", "chat.message", "order.changed", "presence")
+OUT = ("room.event", "chat.message", "order.changed", "presence", "room.gone")
 
 
 class Viewer:
-    """One connection of one person. `heard` holds (event, data); `who` names it when something is wrong."""
+    """One connection of one person. `heard` holds (event, data); `who` names it when something is wrong.
 
-    def __init__(self, url: str, who: str, token: str) -> None:
+    `headers` go with the handshake, as a browser's cookies do.
+    """
+
+    def __init__(
+        self, url: str, who: str, token: str, headers: Mapping[str, str] | None = None, transport: str = "websocket"
+    ) -> None:
         self.who = who
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self._news = threading.Condition()
@@ -33,7 +38,12 @@ class Viewer:
         self._client.on("disconnect", self._leaving, namespace=NAMESPACE)
         try:
             self._client.connect(
-                url, namespaces=[NAMESPACE], transports=["websocket"], auth={"token": token}, wait_timeout=PATIENCE
+                url,
+                headers=dict(headers or {}),
+                namespaces=[NAMESPACE],
+                transports=[transport],
+                auth={"token": token},
+                wait_timeout=PATIENCE,
             )
         except SocketIOError as error:
             raise Failed(f"{who} connects by websocket", "a connection", error) from None
@@ -92,6 +102,10 @@ class Viewer:
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         wire.shutdown(socket.SHUT_RD)  # wakes the thread that reads, so that close really closes
         wire.close()
+        self.await_end()
+
+    def await_end(self) -> None:
+        """Wait until the connection is over."""
         if not self._gone.wait(PATIENCE):
             raise Failed(f"{self.who} is cut off", f"notices within {PATIENCE:g} s", "still connected")
 

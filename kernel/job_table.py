@@ -3,7 +3,7 @@
 What holds, whatever dies when: a job written in a commit runs at least once after it. Its attempt is counted before its handler
 is called. While its lease lasts, and it is renewed while the process lives, nobody else calls its handler. It leaves the table
 only when its handler has returned or an operator drops it, and is parked after its last attempt. When a process is killed, what
-it was at, and what it did in the tenth of a second before that, runs again; so handlers are idempotent: each does its work in one
+it was at, and what it did in the quarter of a second before that, runs again; so handlers are idempotent: each does its work in one
 write that finds it done the second time.
 """
 

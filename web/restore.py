@@ -121,7 +121,7 @@ def _folder(settings: Settings) -> Iterator[Path]:
     """The data folder, ours alone; one that was made for a restore that fails is not left behind."""
     made = not settings.data.exists()
     try:
-        with data_folder(settings, restoring=True) as data:
+        with data_folder(settings, alone=True, restoring=True) as data:
             yield data
     except BaseException:
         if made:

@@ -16,8 +16,8 @@ import redis
 from engines.kv import open_kv
 from engines.realtime import InProcessRealtime, RedisRealtime, open_realtime
 from kernel.ports import Realtime
-from tests.conftest import on
-from tests.contract.test_kv import eventually, url_of
+from tests.conftest import on, require
+from tests.contract.test_kv import REDIS_URL, eventually, url_of
 
 pytestmark = pytest.mark.engine("redis-bus")
 Heard = list[tuple[str, str, dict[str, Any]]]

@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.served import ROOT
 
+pytestmark = pytest.mark.engine("sqlite")
 BUSY_AND_PATIENT = """
 from gevent import monkey
 monkey.patch_all()

@@ -65,7 +65,8 @@ def main() -> int:
     if set(counts.values()) != {size}:
         print(f"documents are missing: {counts}", file=sys.stderr)
         return 1
-    print("targets held" if held else f"targets missed: {targets}")
+    missed = [name for name, (sign, bound) in targets.items() if (figures[name] >= bound) != (sign == ">=")]
+    print("targets held" if held else f"targets missed: {missed}")
     return 0 if held else 1
 
 

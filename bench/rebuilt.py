@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,21 +26,19 @@ WORDS = 60
 _BATCH = 1_000
 
 
-@dataclass
 class Given:
-    """Vectors at no cost; everything else is the encoder's."""
+    """Vectors at next to no cost, no two alike; everything else is the encoder's."""
 
-    encoder: Encoder
-
-    def __post_init__(self) -> None:
-        rows = np.random.default_rng(1).standard_normal((997, self.encoder.dimensions), dtype=np.float32)
-        self._rows: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder, self._chance = encoder, np.random.default_rng(1)
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self.encoder, name)
+        return getattr(self._encoder, name)
 
     def documents(self, texts: Sequence[str]) -> Vectors:
-        return self._rows[[len(text) * 31 % 997 for text in texts]]
+        rows = self._chance.standard_normal((len(texts), self._encoder.dimensions), dtype=np.float32)
+        unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return unit
 
 
 @contextmanager

@@ -40,6 +40,16 @@ def test_no_name_leads_out_of_the_store(blobs: Blobs, tmp_path: Path, clock: Fro
     assert content(blobs, ABC) == b"abc"
 
 
+def test_all_that_lies_there_is_told_with_when_it_was_put(blobs: Blobs, tmp_path: Path, clock: FrozenClock) -> None:
+    assert blobs.stored() == {}
+    blobs.put(b"abc", "webp")
+    put = clock.now()
+    (tmp_path / "blobs" / "ba" / "stray").write_text("x")
+    found = blobs.stored()
+    assert found.keys() == {ABC, "ba/stray"}
+    assert abs((found[ABC] - put).total_seconds()) < 0.001
+
+
 def test_a_file_is_removed_unless_it_was_put_again_since(blobs: Blobs, clock: FrozenClock) -> None:
     blobs.put(b"abc", "webp")
     clock.advance(hours=1)

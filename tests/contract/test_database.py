@@ -22,6 +22,7 @@ from kernel.clock import FrozenClock
 from kernel.db import Write, insert_ignore, upsert
 from kernel.errors import Unavailable
 from kernel.facts import Fact, Later, Reaction
+from kernel.job_table import claim
 from kernel.jobs import JobRow, Worker
 from tests.house import House
 
@@ -328,7 +329,7 @@ def test_workers_that_claim_at_once_share_the_jobs_and_none_twice(any_house: Hou
     workers = [Worker(db, {}, batch=3) for _ in range(8)]
     claimed: list[str] = []
     with ThreadPoolExecutor(8) as pool:
-        while found := [job for jobs in pool.map(lambda one: db.write(one._claim), workers) for job in jobs]:
+        while found := [job for jobs in pool.map(lambda one: one.claim().waiting, workers) for job in jobs]:
             claimed += [job.id for job in found]
     assert len(claimed) == len(set(claimed)) == 40
     assert set(claimed) == asked
@@ -339,15 +340,15 @@ def test_a_claim_passes_over_what_another_is_claiming_and_does_not_wait_for_it(p
     db = postgres_house.engines.db
     for _ in range(4):
         db.write(lambda tx: tx.enqueue("test.job", {}))
-    first, second = Worker(db, {}, batch=2), Worker(db, {}, batch=4)
+    second = Worker(db, {}, batch=4)
     held: list[Any] = []
 
-    def claim(tx: Write) -> None:
-        held.extend(first._claim(tx))
+    def claim_two(tx: Write) -> None:
+        held.extend(claim(tx, "first", None, 2, ()).waiting)
         with ThreadPoolExecutor(1) as other:  # whose claim ends while this one is not committed
-            held.extend(other.submit(db.write, second._claim).result(30))
+            held.extend(other.submit(second.claim).result(30).waiting)
 
-    db.write(claim)
+    db.write(claim_two)
     assert len({job.id for job in held}) == len(held) == 4
 
 

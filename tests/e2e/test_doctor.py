@@ -108,7 +108,7 @@ def test_a_server_that_is_well_is_found_well_while_it_runs(patient: Patient) -> 
         assert (ended.returncode, ended.stderr) == (0, "")
         checks = {one["name"]: one for one in json.loads(ended.stdout)["checks"]}
         assert checks.keys() >= NAMES
-        assert f"process {server.process.pid} serves" in checks["server"]["seen"]
+        assert f"process {server.process.pid} at work" in checks["server"]["seen"]
         assert (checks["database"]["status"], checks["schema"]["status"], checks["stock"]["status"]) == ("ok",) * 3
         assert "a round trip" in checks["kv"]["seen"]
         assert "Valkey" in checks["clock"]["seen"]

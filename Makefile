@@ -26,7 +26,7 @@ setup: $(VENV)/.installed $(VENV)/.frontend
 setup-test: setup $(VENV)/.tests $(VENV)/.axe $(VENV)/.chromium $(VENV)/.nginx
 
 test: setup-test lint
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Every port's contract on every engine whose server is here; ends with a line for each engine.
 contract: $(VENV)/.tests

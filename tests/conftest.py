@@ -39,15 +39,6 @@ def require(what: str, present: bool, reason: str) -> None:
         pytest.skip(reason)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the worker reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On several workers (`make test`) a file stays on one, which sets up what it shares once, and whatever starts real
-    servers shares one, so that no two of them wait for the same cores."""
-    for item in items:
-        group = "servers" if item.path.parent.name == "e2e" else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture
 def clock() -> FrozenClock:
     return FrozenClock(NOON)

@@ -180,7 +180,7 @@ def test_the_jobs_of_a_killed_worker_are_done_by_the_other(many: Many) -> None:
 
         while not left(victim.name):  # stopped in the middle, or once more
             victim.process.send_signal(signal.SIGCONT)
-            asked(100)
+            asked(500)  # more than the other takes before this one looks
             eventually(lambda: bool(left(victim.name)))
             victim.process.send_signal(signal.SIGSTOP)
         victim.kill()

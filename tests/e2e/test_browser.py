@@ -61,7 +61,6 @@ def _buy_and_pay(walk: Walk, room: str, sku: str) -> None:
     page.locator("form[action='/checkout/address'] button").click()
     page.get_by_role("button", name="Place order").wait_for()
     walk.open(f"/rooms/{room}")
-    page.locator("#line:enabled").wait_for()  # before the room's script is there, the card leads to the checkout
     page.click(ask)
     page.get_by_role("button", name="Confirm ¥129.00").click()
     page.get_by_role("link", name="Pay ¥129.00").click()

@@ -31,8 +31,17 @@ export class Room extends EventTarget {
 
   // The answer of the server, or null when none came in time. A refusal is an answer: {ok: false, problem}.
   async ask(name, body) {
+    if (!this.socket.connected) await this.here(); // a tap may come before the line is up
     if (!this.socket.connected) return null;
     return this.socket.timeout(PATIENCE).emitWithAck(name, body).catch(() => null);
+  }
+
+  // Until the room is joined, or nobody would wait any longer.
+  here() {
+    return new Promise((done) => {
+      this.addEventListener("here", done, { once: true });
+      setTimeout(done, PATIENCE);
+    });
   }
 
   // Says from where; gets exactly what was missed, or a snapshot when that is too long ago.

@@ -260,8 +260,12 @@ def _start_worker(services: Services, closing: contextlib.ExitStack, patience: f
     thread.start()
     closing.callback(thread.join, timeout=patience)
     closing.callback(worker.stop)
-    if not services.search.index.fresh:
-        services.worker.db.write(lambda tx: tx.enqueue(FILL, {}))
+    try:
+        fresh = services.search.index.fresh
+    except Unavailable:  # it answered a moment ago; the job waits until it does again
+        fresh = False
+    if not fresh:
+        worker.db.write(lambda tx: tx.enqueue(FILL, {}))
 
 
 def listen(settings: Settings) -> socket.socket:

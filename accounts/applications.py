@@ -17,8 +17,10 @@ from kernel.db import Database, Write, alone
 from kernel.errors import Conflict, Forbidden, NotFound
 from kernel.idempotency import Answer, once
 from kernel.ids import new_id
+from kernel.policy import Policies
 
-FOLLOWERS_ABOVE = 1_000  # DESIGN.md: more than 1,000, counted when applying and when deciding, never after
+FOLLOWERS_ABOVE = "creator.followers_above"
+"""A policy: more followers than that are needed when applying and when it is decided, never after."""
 
 Application = ApplicationOut
 
@@ -32,10 +34,16 @@ class Strikes(Protocol):
 class ApplicationService:
     """Creator applications. The follower count is used here and nowhere else."""
 
-    def __init__(self, db: Database, accounts: AccountService, strikes: Strikes) -> None:
+    def __init__(self, db: Database, accounts: AccountService, strikes: Strikes, policies: Policies) -> None:
         self.db = db
         self.accounts = accounts
         self.strikes = strikes
+        self.policies = policies
+        policies.declare(FOLLOWERS_ABOVE, 1000, low=0, high=1_000_000)
+
+    def followers_needed(self) -> int:
+        """How many followers an application takes now."""
+        return int(self.policies.lately([FOLLOWERS_ABOVE])[0]) + 1
 
     def apply(self, actor: Actor, form: ApplicationIn, key: str | None = None) -> Answer:
         """Ask to be a creator. Refused with the missing condition: `creator.not_enough_followers`, `creator.active_strike`."""
@@ -148,12 +156,10 @@ class ApplicationService:
 
     def _check_conditions(self, session: Session, account_id: str) -> int:
         """The followers, when they and the strikes allow an application."""
-        followers = _followers(session, account_id)
-        if followers <= FOLLOWERS_ABOVE:
-            detail = f"A creator needs more than {FOLLOWERS_ABOVE} followers; there are {followers}."
-            raise Forbidden(
-                "creator.not_enough_followers", detail, followers=followers, followers_above=FOLLOWERS_ABOVE
-            )
+        followers, above = _followers(session, account_id), self.policies.get(session, FOLLOWERS_ABOVE)
+        if followers <= above:
+            detail = f"A creator needs more than {above} followers; there are {followers}."
+            raise Forbidden("creator.not_enough_followers", detail, followers=followers, followers_above=above)
         if strikes := self.strikes.strikes_within(session, account_id):
             raise Forbidden("creator.active_strike", "A strike still counts against this account.", strikes=strikes)
         return followers

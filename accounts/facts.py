@@ -18,8 +18,13 @@ class LoggedIn(Fact):
 
 
 @dataclass(frozen=True)
+class LoggedOut(Fact):
+    account_id: str
+
+
+@dataclass(frozen=True)
 class DeviceMerged(Fact):
-    """What this device did as nobody is the account's from now on, and was all along."""
+    """Somebody logged in on a device: what it did as nobody is the account's from now on, and was all along."""
 
     device_id: str
     account_id: str
@@ -33,8 +38,11 @@ class Followed(Fact):
 
 @dataclass(frozen=True)
 class Unfollowed(Fact):
+    """`by_id` is the follower, or whoever of the two blocked the other."""
+
     follower_id: str
     followee_id: str
+    by_id: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,15 @@ class AccountReinstated(Fact):
 @dataclass(frozen=True)
 class ProfileChanged(Fact):
     account_id: str
+
+
+@dataclass(frozen=True)
+class ProfileWorded(Fact):
+    """A profile says this of itself from now on, at first or after an edit."""
+
+    account_id: str
+    version: int
+    words: str
 
 
 @dataclass(frozen=True)

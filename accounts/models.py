@@ -13,8 +13,8 @@ _ID = String(48)
 
 
 class Account(Base):
-    """`synthetic` accounts (staff, bots, tours, simulations) stay out of the headline figures; a `veiled` one shows its
-    handle in place of the name, bio and picture that moderation took away. `status` is active, suspended or removed."""
+    """`synthetic` accounts (staff, bots, tours, simulations) stay out of the headline figures; a `veiled` one shows
+    nothing of its handle, name, bio and picture, which moderation took away. `status` is active or suspended."""
 
     __tablename__ = "accounts"
     __table_args__ = (CheckConstraint("followers >= 0", name="followers"),)
@@ -23,7 +23,7 @@ class Account(Base):
     handle: Mapped[str] = mapped_column(String(32), unique=True)
     name: Mapped[str] = mapped_column(String(64))
     bio: Mapped[str] = mapped_column(Text, default="")
-    avatar: Mapped[str | None] = mapped_column(String(200))
+    avatar: Mapped[str | None] = mapped_column(String(200), index=True)
     password_hash: Mapped[str | None] = mapped_column(String(200))
     status: Mapped[str] = mapped_column(String(16), default="active")
     synthetic: Mapped[bool] = mapped_column(default=False)
@@ -42,7 +42,7 @@ class AccountRole(Base):
 
 
 class Device(Base):
-    """A browser or phone before, and after, somebody logs in on it."""
+    """A browser or phone before, and after, somebody logs in on it: `account_id` did so last, at `merged_at`."""
 
     __tablename__ = "devices"
 

@@ -10,12 +10,12 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from accounts import models
-from accounts.company import Company, company, known_to
+from accounts.company import STAFF, Company, company, known_to
 from accounts.facts import Blocked, Followed, Unblocked, Unfollowed
-from accounts.people import People, absent, blocks
+from accounts.people import People, absent, blocks, shut_out
 from accounts.schemas import Relation
 from kernel.actor import Actor
-from kernel.db import Write, in_chunks, insert_ignore
+from kernel.db import Write, alone, in_chunks, insert_ignore
 from kernel.errors import Invalid
 
 
@@ -29,11 +29,12 @@ class Relations(People):
             raise Invalid("follow.self", "You cannot follow yourself.")
 
         def write(tx: Write) -> Relation:
+            _one_by_one(tx, me, account_id)
             self._get(tx.session, account_id)
             if blocks(tx.session, account_id, me) or blocks(tx.session, me, account_id):
                 raise absent()
             self.add_follow(tx, me, account_id)
-            return self._relation(tx.session, me, account_id)
+            return self._relation(tx.session, actor, account_id)
 
         return self.db.write(write)
 
@@ -61,18 +62,18 @@ class Relations(People):
 
         def write(tx: Write) -> Relation:
             self._get(tx.session, account_id)
-            self._drop_follow(tx, me, account_id)
-            return self._relation(tx.session, me, account_id)
+            self._drop_follow(tx, me, account_id, by_id=me)
+            return self._relation(tx.session, actor, account_id)
 
         return self.db.write(write)
 
-    def _drop_follow(self, tx: Write, follower_id: str, followee_id: str) -> None:
+    def _drop_follow(self, tx: Write, follower_id: str, followee_id: str, *, by_id: str) -> None:
         gone = delete(models.Follow).where(
             models.Follow.follower_id == follower_id, models.Follow.followee_id == followee_id
         )
         if tx.session.execute(gone).rowcount:  # type: ignore[attr-defined]
             self._count(tx, follower_id, followee_id, -1)
-            tx.record(Unfollowed(follower_id, followee_id))
+            tx.record(Unfollowed(follower_id, followee_id, by_id))
 
     def _count(self, tx: Write, follower_id: str, followee_id: str, change: int) -> None:
         account = models.Account
@@ -90,13 +91,14 @@ class Relations(People):
             raise Invalid("block.self", "You cannot block yourself.")
 
         def write(tx: Write) -> Relation:
+            _one_by_one(tx, me, account_id)
             self._get(tx.session, account_id)
             row = {"blocker_id": me, "blocked_id": account_id, "created_at": tx.now}
             if insert_ignore(tx.session, models.Block.__table__, row):
-                self._drop_follow(tx, me, account_id)
-                self._drop_follow(tx, account_id, me)
+                self._drop_follow(tx, me, account_id, by_id=me)
+                self._drop_follow(tx, account_id, me, by_id=me)
                 tx.record(Blocked(me, account_id))
-            return self._relation(tx.session, me, account_id)
+            return self._relation(tx.session, actor, account_id)
 
         return self.db.write(write)
 
@@ -109,20 +111,20 @@ class Relations(People):
             gone = delete(models.Block).where(models.Block.blocker_id == me, models.Block.blocked_id == account_id)
             if tx.session.execute(gone).rowcount:  # type: ignore[attr-defined]
                 tx.record(Unblocked(me, account_id))
-            return self._relation(tx.session, me, account_id)
+            return self._relation(tx.session, actor, account_id)
 
         return self.db.write(write)
 
-    def _relation(self, session: Session, me: str, account_id: str) -> Relation:
+    def _relation(self, session: Session, actor: Actor, account_id: str) -> Relation:
         session.flush()
-        followers = session.scalar(select(models.Account.followers).where(models.Account.id == account_id))
+        me, followers = actor.require_account(), select(models.Account.followers).where(models.Account.id == account_id)
         return Relation(
             following=session.scalar(
                 select(func.count()).select_from(models.Follow).filter_by(follower_id=me, followee_id=account_id)
             )
             == 1,
             blocked=blocks(session, me, account_id),
-            followers=followers or 0,
+            followers=None if shut_out(session, account_id, actor) else session.scalar(followers),
         )
 
     def following_ids(self, account_id: str) -> list[str]:
@@ -133,15 +135,13 @@ class Relations(People):
             )
 
     def walled_off(self, actor: Actor) -> frozenset[str]:
-        """Accounts that `actor` must not see: blocked by or blocking them."""
-        me = actor.account_id
+        """Accounts that `actor` must not see: whom they blocked, and who blocked them unless they are of the house."""
+        me, block = actor.account_id, models.Block
         if me is None:
             return frozenset()
-        block = models.Block
+        between = block.blocker_id == me if actor.has(*STAFF) else or_(block.blocker_id == me, block.blocked_id == me)
         with self.db.read() as session:
-            rows = session.execute(
-                select(block.blocker_id, block.blocked_id).where(or_(block.blocker_id == me, block.blocked_id == me))
-            )
+            rows = session.execute(select(block.blocker_id, block.blocked_id).where(between))
             return frozenset(other for row in rows for other in row if other != me)
 
     def company(self, viewer: Actor, ids: Iterable[str], live: set[str] | None = None) -> Company:
@@ -154,3 +154,9 @@ class Relations(People):
                 row for chunk in in_chunks(wanted) for row in session.execute(query.where(models.Account.id.in_(chunk)))
             ]
         return company(rows, self.live_hosts(wanted) if live is None else live)
+
+
+def _one_by_one(tx: Write, one: str, other: str) -> None:
+    """A follow and a block between the same two wait for each other, or each would be written without seeing the other."""
+    first, second = sorted((one, other))
+    alone(tx.session, f"relation:{first}:{second}")

@@ -24,11 +24,14 @@ from accounts.service import AccountService, Session
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.errors import Conflict, NotFound
-from kernel.http import Rate, blueprint, endpoint, find
+from kernel.http import Rate, blueprint, endpoint, find, spend
 from kernel.idempotency import Answer
 
 routes = blueprint("accounts", __name__)
-PASSWORD_RATE = Rate(20, 60)
+PASSWORD_RATE = Rate(20, 60, by_address=True)
+DEVICE_RATE = Rate(20, 60, by_address=True)
+PROFILE_RATE = Rate(20, 3600)
+"""A moderator decides on the version seen: who changes it every few seconds would never be judged."""
 
 
 @routes.post("/accounts")
@@ -39,7 +42,7 @@ def register(actor: Actor, body: Registration) -> SessionOut:
 
 
 @routes.post("/devices")
-@endpoint(body=DeviceIn, returns=DeviceOut, status=201, auth=False, rate=PASSWORD_RATE)
+@endpoint(body=DeviceIn, returns=DeviceOut, status=201, auth=False, rate=DEVICE_RATE)
 def new_device(actor: Actor, body: DeviceIn) -> DeviceOut:
     """An anonymous device; its id goes into the X-Device header and is kept like a password."""
     return DeviceOut(device=find(AccountService).new_device(body.synthetic))
@@ -49,6 +52,7 @@ def new_device(actor: Actor, body: DeviceIn) -> DeviceOut:
 @endpoint(body=Credentials, returns=SessionOut, status=201, auth=False, rate=PASSWORD_RATE)
 def log_in(actor: Actor, body: Credentials) -> SessionOut:
     """Log in; the device's past becomes the account's."""
+    spend_password(actor, body.handle)
     return _session(find(AccountService).log_in(body, actor.device_id))
 
 
@@ -69,7 +73,8 @@ def me(actor: Actor) -> Me:
 @routes.patch("/me")
 @endpoint(body=ProfileEdit, returns=Me, if_match=True, etag="version")
 def edit_me(actor: Actor, body: ProfileEdit, if_match: str) -> Me:
-    """Change one's own name, bio or picture."""
+    """Change one's own name, bio or picture, 20 times an hour."""
+    spend_edit(actor)
     return find(AccountService).edit(actor, body, if_match)
 
 
@@ -141,6 +146,18 @@ def withdraw(actor: Actor, application_id: str, body: Withdrawal, key: str) -> A
 def my_application(actor: Actor) -> ApplicationOut:
     """The caller's newest application."""
     return find(ApplicationService).current(actor)
+
+
+def spend_password(actor: Actor, handle: str) -> None:
+    """Count a password tried for this handle, through whatever door and from however many addresses. Not on the device that
+    logged in as them last, so that nobody else keeps them out."""
+    if actor.merged_into is None or actor.merged_into != find(AccountService).find_by_handle(handle):
+        spend("password", handle.lower(), PASSWORD_RATE)
+
+
+def spend_edit(actor: Actor) -> None:
+    """Count a change of one's profile, through whatever door."""
+    spend("profile", actor.require_account(), PROFILE_RATE)
 
 
 def _session(session: Session) -> SessionOut:

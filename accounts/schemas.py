@@ -55,6 +55,9 @@ class Profile(AccountRef):
 
 
 class Me(Profile):
+    """One's own words; while moderation has the profile `veiled`, nobody else is shown them."""
+
+    veiled: bool = False
     synthetic: bool = False
     version: int = 1
 
@@ -74,11 +77,11 @@ class SessionOut(Schema):
 
 
 class Relation(Schema):
-    """How the caller stands to an account after the command."""
+    """How the caller stands to an account after the command; `followers` is null where its profile is not there for them."""
 
     following: bool
     blocked: bool
-    followers: int
+    followers: int | None
 
 
 class ApplicationIn(Schema):

@@ -10,16 +10,17 @@ from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from accounts import models
-from accounts.facts import DeviceMerged, LoggedIn
-from accounts.people import ref_of
+from accounts.company import STAFF, is_staff, ref_of
+from accounts.facts import DeviceMerged, LoggedIn, LoggedOut
+from accounts.people import spoken
 from accounts.relations import Relations
 from accounts.schemas import AccountRef, Credentials, Registration
 from kernel.actor import Actor
-from kernel.db import Database, Write, prune
-from kernel.errors import Forbidden, Unauthenticated
+from kernel.db import Database, Write, insert_ignore, prune
+from kernel.errors import FieldError, Forbidden, Invalid, Unauthenticated
 from kernel.ids import new_id
 
 TOKEN_LIFE = timedelta(days=30)
@@ -40,6 +41,15 @@ _SESSION = (
     .join(models.Account, models.Account.id == models.Token.account_id)
     .outerjoin(models.AccountRole, models.AccountRole.account_id == models.Token.account_id)
 )
+
+# Who logged in on a device last is whom it belongs to: where they are no person, it is none either.
+_DEVICE = select(
+    models.Device.id,
+    models.Device.account_id,
+    or_(models.Device.synthetic, func.coalesce(models.Account.synthetic, False), is_staff(models.Account.id)).label(
+        "synthetic"
+    ),
+).outerjoin(models.Account, models.Account.id == models.Device.account_id)
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,11 @@ class AccountService(Relations):
         return str(self._off_loop(_hasher.hash, password))
 
     def register(self, form: Registration, device_id: str | None = None, synthetic: bool = False) -> Session:
-        """A new account, logged in. `account.handle_taken` when somebody has the handle."""
+        """A new account, logged in. `account.handle_taken` when somebody has the handle; `account.handle_refused` when the
+        rules of the house stop it, because it stays: a name can be mended later."""
+        if self.forbids(spoken(form.handle)):
+            error = FieldError("handle", "account.handle_refused", "breaks a rule of the house")
+            raise Invalid("account.handle_refused", "The rules of the house do not allow this handle.", [error])
         password_hash = self.hash_password(form.password)
         return self.db.write(lambda tx: self._register(tx, form, password_hash, device_id, synthetic))
 
@@ -76,7 +90,7 @@ class AccountService(Relations):
         account_id = self.add(
             tx, form.handle, form.name or form.handle, password_hash=password_hash, synthetic=synthetic
         )
-        return self._open_session(tx, account_id, device_id)
+        return self._logged_in(tx, account_id, device_id)
 
     def log_in(self, form: Credentials, device_id: str | None = None) -> Session:
         """A new session. Unknown handle and wrong password are refused alike (`session.wrong_credentials`)."""
@@ -87,7 +101,12 @@ class AccountService(Relations):
             raise Unauthenticated("session.wrong_credentials", "Handle or password is wrong.")
         if row.status != "active":
             raise Forbidden("account.suspended", "This account is suspended.")
-        return self.db.write(lambda tx: self._open_session(tx, row.id, device_id))
+        return self.db.write(lambda tx: self._logged_in(tx, row.id, device_id))
+
+    def _logged_in(self, tx: Write, account_id: str, device_id: str | None) -> Session:
+        session = self._open_session(tx, account_id, device_id)
+        tx.record(LoggedIn(account_id))
+        return session
 
     def _open_session(self, tx: Write, account_id: str, device_id: str | None) -> Session:
         secret = secrets.token_urlsafe(32)
@@ -103,30 +122,47 @@ class AccountService(Relations):
         )
         if device_id is not None:
             self._merge(tx, device_id, account_id)
-        tx.record(LoggedIn(account_id))
         tx.session.flush()
         return Session(secret, expires_at, ref_of(tx.session.get_one(models.Account, account_id)))
 
     def _merge(self, tx: Write, device_id: str, account_id: str) -> None:
-        """A device becomes the account's once; a shared device stays with the first who logged in on it."""
-        free = (models.Device.id == device_id) & models.Device.account_id.is_(None)
-        if tx.session.execute(
-            update(models.Device).where(free).values(account_id=account_id, merged_at=tx.now)
-        ).rowcount:  # type: ignore[attr-defined]
+        """A device is the account's until somebody else logs in on it; what it did before anybody had is the first one's."""
+        device = models.Device
+        mine = update(device).where(device.id == device_id).values(account_id=account_id, merged_at=tx.now)
+        if tx.session.execute(mine.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
             tx.record(DeviceMerged(device_id, account_id))
 
     def log_out(self, token: str) -> None:
         """End a session; an unknown one is no error."""
-        self.db.write(lambda tx: tx.session.execute(delete(models.Token).where(models.Token.hash == _digest(token))))
+        mine = delete(models.Token).where(models.Token.hash == _digest(token)).returning(models.Token.account_id)
+
+        def write(tx: Write) -> None:
+            for account_id in tx.session.scalars(mine).all():
+                tx.record(LoggedOut(account_id))
+
+        self.db.write(write)
 
     def forget_sessions(self) -> None:
         """Delete tokens a week after they expired; until then they are answered as expired."""
-        tokens = models.Token.__table__.c
-        prune(self.db, tokens.hash, tokens.expires_at < self.db.clock.now() - EXPIRED_KEPT)
+        tokens = models.Token.__table__
+        prune(self.db, tokens, tokens.c.expires_at < self.db.clock.now() - EXPIRED_KEPT)
 
     def new_device(self, synthetic: bool = False) -> str:
         """An anonymous device, for somebody who has no account yet."""
         return self.db.write(lambda tx: self.add_device(tx, synthetic))
+
+    def next_device(self) -> str:
+        """An id for a device that is none yet."""
+        return new_id("dev", self.db.clock.now())
+
+    def keep_device(self, device_id: str) -> None:
+        """Make an id that was given out before a device; again is no error."""
+
+        def write(tx: Write) -> None:
+            row = {"id": device_id, "synthetic": False, "created_at": tx.now}
+            insert_ignore(tx.session, models.Device.__table__, row)
+
+        self.db.write(write)
 
     def add_device(self, tx: Write, synthetic: bool = False) -> str:
         """Write an anonymous device inside a larger write; its id."""
@@ -146,17 +182,14 @@ class AccountService(Relations):
         if row.status != "active":
             raise Unauthenticated("account.suspended", "This account is suspended.")
         roles = frozenset(line.role for line in rows if line.role is not None)
-        return Actor(row.account_id, row.device_id, roles, row.synthetic)
+        staff = not roles.isdisjoint(STAFF)  # no persons in the figures (DESIGN.md)
+        return Actor(row.account_id, row.device_id, roles, row.synthetic or staff)
 
     def device_actor(self, device_id: str) -> Actor | None:
         """An anonymous visitor by device, or None when the device is not known."""
         with self.db.read() as session:
-            device = session.get(models.Device, device_id)
-            return None if device is None else Actor(None, device.id, frozenset(), device.synthetic)
-
-    def grant(self, account_id: str, role: str) -> None:
-        """Give an account a role."""
-        self.db.write(lambda tx: self.add_role(tx, account_id, role))
+            row = session.execute(_DEVICE.where(models.Device.id == device_id)).one_or_none()
+        return None if row is None else Actor(None, row.id, frozenset(), row.synthetic, row.account_id)
 
 
 def _digest(token: str) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.rebuilt import notes_in_sql, rebuilt
-from bench.record import write
+from bench.record import medians, ratio, write
 from engines.index import own_index
 from kernel.ports import Hit, IndexDocument, SearchIndex, Vectors
 from search.ranking import recall
@@ -134,17 +134,10 @@ def _overlap(engines: dict[str, SearchIndex], queries: Sequence[tuple[list[str],
 
 
 def _figures(runs: dict[str, list[dict[str, float]]]) -> dict[str, float]:
-    figures = {
-        f"{name}_{figure}": round(statistics.median(run[figure] for run in answers), 2)
-        for name, answers in runs.items()
-        for figure in answers[0]
-    }
-    pairs = zip(runs["embedded"], runs["elasticsearch"], strict=True)
-    ratios = [mine["queries_per_second"] / theirs["queries_per_second"] for mine, theirs in pairs]
-    figures["embedded_to_elasticsearch_queries"] = round(statistics.median(ratios), 2)
-    figures["embedded_to_elasticsearch_queries_min"] = round(min(ratios), 2)
-    figures["embedded_to_elasticsearch_queries_max"] = round(max(ratios), 2)
-    return figures
+    names = [f"embedded_to_elasticsearch_queries{end}" for end in ("", "_min", "_max")]
+    return medians(runs) | dict(
+        zip(names, ratio(runs, "queries_per_second", of="embedded", to="elasticsearch"), strict=True)
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 
 from bench.job_queues import Ours, Procrastinate
-from bench.record import write
+from bench.record import medians, ratio, write
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SIZES = {"small": 3_000, "full": 30_000}
@@ -117,17 +117,8 @@ def _tell(processes: list[subprocess.Popen[str]], line: str) -> None:
 
 
 def _figures(runs: dict[str, list[dict[str, float]]]) -> dict[str, float]:
-    figures = {
-        f"{name}_{figure}": round(statistics.median(run[figure] for run in answers), 2)
-        for name, answers in runs.items()
-        for figure in answers[0]
-    }
-    pairs = zip(runs["postgresql"], runs["procrastinate"], strict=True)
-    ratios = [ours["per_second"] / theirs["per_second"] for ours, theirs in pairs]
-    figures["postgresql_to_procrastinate"] = round(statistics.median(ratios), 2)
-    figures["postgresql_to_procrastinate_min"] = round(min(ratios), 2)
-    figures["postgresql_to_procrastinate_max"] = round(max(ratios), 2)
-    return figures
+    names = [f"postgresql_to_procrastinate{end}" for end in ("", "_min", "_max")]
+    return medians(runs) | dict(zip(names, ratio(runs, "per_second", of="postgresql", to="procrastinate"), strict=True))
 
 
 @contextmanager

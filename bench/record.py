@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
+import statistics
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,21 @@ Made by `make bench-NAME`; each line is from one run in which the project and it
 claim, absolute figures are context: the machine is shared and drifts.
 
 """
+
+
+def medians(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, float]:
+    """The median over the rounds of every figure of everybody who ran, as ``WHO_FIGURE``."""
+    return {
+        f"{who}_{figure}": round(statistics.median(run[figure] for run in rounds), 2)
+        for who, rounds in runs.items()
+        for figure in rounds[0]
+    }
+
+
+def ratio(runs: Mapping[str, Sequence[Mapping[str, float]]], figure: str, of: str, to: str) -> list[float]:
+    """Median, lowest and highest of one's figure to the other's, round by round."""
+    ratios = [one[figure] / other[figure] for one, other in zip(runs[of], runs[to], strict=True)]
+    return [round(number, 2) for number in (statistics.median(ratios), min(ratios), max(ratios))]
 
 
 def write(

@@ -65,11 +65,6 @@ def render_cover(spec: CoverSpec, quality: int = 80) -> bytes:
     return _webp(cover_svg(spec), *spec.size, quality)
 
 
-def render_product(key: str, theme: str, colour: str, hero: str | None = None) -> bytes:
-    """A product picture as WebP, 540 x 540: the thing alone, in its colour, on a quiet ground."""
-    return render_cover(CoverSpec(key, theme, "1:1", colour, "studio", hero))
-
-
 def render_avatar(number: int) -> bytes:
     """A portrait as WebP, 192 x 192. Numbers give different people; they may be reused by many accounts."""
     rng = _seeded("avatar", str(number))

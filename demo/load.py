@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from demo import load_activity, load_content, load_people, load_room
@@ -17,7 +18,9 @@ from demo.progress import Progress
 from demo.writer import Writer
 from kernel.clock import FrozenClock, SystemClock, business_day
 from kernel.config import Settings
+from kernel.db import Write, in_chunks
 from kernel.facts import Fact, Reaction
+from metrics import Event, NoteOpened
 from notes import NoteCommented, NoteLiked, NoteSaved
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ SHARES = {
     load_room.ROOM: 0.5,
 }
 # What these mean for tastes and scores is counted a day at a time (`Candidates.absorb`).
-_ABSORBED = (NoteLiked, NoteSaved, NoteCommented)
+_ABSORBED = (NoteLiked, NoteSaved, NoteCommented, NoteOpened)
 
 
 def load(
@@ -48,18 +51,20 @@ def load(
     The schema and the exported encoder must be there. ``scale`` below 1 loads that share of it, for tests.
     """
     from web.app import build_services, open_engines
+    from web.reactions import table
 
     began, now = time.monotonic(), SystemClock().now()
     progress = progress or Progress(SHARES)
     plan = make_plan(seed, today=business_day(now, ZONE), scale=scale)
     clock = FrozenClock(now)
     with contextlib.ExitStack() as closing:
-        engines = open_engines(settings, clock)
+        engines = open_engines(settings, clock, batch=True)
         closing.callback(engines.close)
         engines.streams = load_room.NoStream(settings.data / "live")
         services = build_services(settings, engines)
         present = engines.db.reactions.table
-        engines.db.reactions.table = _of_the_past(present)
+        acts: list[Event] = []
+        engines.db.reactions.table = _of_the_past(table(services), acts)
         pictures = Pictures(services.media, plan, lambda: progress.step(PICTURES))
         closing.callback(pictures.close)
         progress.begin(PICTURES, pictures.total)
@@ -73,6 +78,7 @@ def load(
         events, orders = load_activity.ActivityWriter(writer, engines.payments).write()
         load_content.write_reports(writer)
         clock.move_to(now)
+        _count_acts(services, acts)
         services.candidates.rescore_all()
         services.metrics.seal()
         engines.db.reactions.table = present
@@ -85,12 +91,26 @@ def load(
     return {**counts, "served": len(writer.notes), "seconds": {**progress.seconds(), "all": round(seconds, 2)}}
 
 
-def _of_the_past(table: Mapping[type[Fact], Reaction]) -> dict[type[Fact], Reaction]:
+def _of_the_past(table: Mapping[type[Fact], Reaction], acts: list[Event]) -> dict[type[Fact], Reaction]:
     """What follows from the past: everything within its commit; nothing is told, and no job is left for today,
-    because screening, candidates and index are done here for many at once."""
-    return {
+    because screening, candidates and index are done here for many at once, and so are `acts`, which are kept until then."""
+    from web.acts import counted
+
+    past = {
         fact: Reaction() if fact in _ABSORBED else Reaction(within=reaction.within) for fact, reaction in table.items()
     }
+    return counted(past, lambda tx, act: acts.append(act.event(tx.now, synthetic=False)))
+
+
+def _count_acts(services: Services, acts: list[Event]) -> None:
+    """Count what was kept, a few thousand in a commit: whoever of them is a program or staff is known now."""
+
+    def write(tx: Write, some: Sequence[Event]) -> None:
+        synthetic = services.accounts.no_persons(tx.session, (act.person for act in some))
+        services.metrics.record(tx, [replace(act, synthetic=act.person in synthetic) for act in some])
+
+    for chunk in in_chunks(acts, 2000):
+        services.metrics.db.write(lambda tx, chunk=chunk: write(tx, chunk))  # type: ignore[misc]
 
 
 class _Stopped(Exception):

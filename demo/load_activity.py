@@ -16,12 +16,11 @@ from notes import Mark
 from shop import LineIn, QuoteIn, Settlement, Touchpoint
 
 ACTIVITY = "days of activity"
+# What is only opened or shown; likes and saves are counted as everybody's are (`web/acts.py`).
 _NAMES = {
     "app.opened": "app.opened",
     "note.exposed": "impression",
     "note.viewed": "note.opened",
-    "note.liked": "note.liked",
-    "note.saved": "note.saved",
     "search.submitted": "search.made",
     "product.viewed": "product.opened",
     "room.joined": "room.opened",
@@ -54,7 +53,7 @@ class ActivityWriter:
         done = [event for event in day.events if self._possible(event)]
         self._meet_devices(done)
         acts = [act for event in done if (act := self._act(event)) is not None]
-        counted = [self._counted(day, number, event) for number, event in enumerate(done)]
+        counted = [self._counted(day, n, event) for n, event in enumerate(done) if event.name in _NAMES]
 
         def write(tx: Write) -> None:
             for event in done:
@@ -67,7 +66,7 @@ class ActivityWriter:
             self.w.services.candidates.absorb(tx, acts)
 
         self.w.db.write(write)
-        return len(counted)
+        return len(done)
 
     def _possible(self, event: Event) -> bool:
         if not event.name.startswith("note."):

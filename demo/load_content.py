@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
 
 from demo.content import Comment, Note, Product
 from demo.held import REJECTED
@@ -16,7 +15,6 @@ from notes import ImageIn, NoteDraft
 from shop import Cover, MoneyIn, ProductIn, SkuIn
 
 PRODUCTS, NOTES, COMMENTS = "products", "notes", "comments and reports"
-CURRENCY: Final = "CNY"
 _SERVED = ("approve", "limit")
 
 
@@ -26,6 +24,7 @@ def write_products(w: Writer) -> None:
     def add(tx: Write, product: Product) -> None:
         merchant = w.people[product.merchant]
         w.products[product.key] = w.services.products.add_product(tx, merchant, _listing(w, product))
+        w.services.media.add(tx, merchant, w.pictures[product.key])
 
     w.progress.begin(PRODUCTS, len(w.plan.products))
     w.write_each(PRODUCTS, w.plan.products, lambda product: w.before_all(hours=12), add, size=50)
@@ -43,7 +42,9 @@ def _listing(w: Writer, product: Product) -> ProductIn:
         category=product.category,
         cover=Cover(**cover.model_dump()),
         skus=[
-            SkuIn(name=sku.size, price=MoneyIn(amount=sku.price, currency=CURRENCY), stock=sku.stock)
+            SkuIn(
+                name=sku.size, price=MoneyIn(amount=sku.price, currency=w.services.products.currency), stock=sku.stock
+            )
             for sku in product.skus
         ],
     )

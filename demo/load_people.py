@@ -27,16 +27,18 @@ def _write_accounts(w: Writer) -> None:
     hashed = cache(w.services.accounts.hash_password)
 
     def add(tx: Write, account: Account) -> None:
-        w.people[account.handle] = w.services.accounts.add(
+        picture = w.pictures[f"avatar:{account.avatar}"]
+        w.people[account.handle] = account_id = w.services.accounts.add(
             tx,
             account.handle,
             account.name,
             bio=account.bio,
-            avatar=w.pictures[f"avatar:{account.avatar}"].cover().url,
+            avatar=picture.cover().url,
             password_hash=None if account.password is None else hashed(account.password),
             roles=[role for role in account.roles if role != "creator"],  # comes with the approval
             synthetic=account.synthetic,
         )
+        w.services.media.add(tx, account_id, picture)  # an upload like any other, to be swept when it is replaced
 
     w.progress.begin(ACCOUNTS, len(w.plan.accounts))
     by_day = sorted(w.plan.accounts, key=lambda account: account.joined_on)

@@ -36,6 +36,12 @@ class NoStream:
     def tend(self) -> None:
         pass
 
+    def stored(self) -> list[str]:
+        return []
+
+    def clear(self, stream_id: str) -> None:
+        pass
+
     def stop(self, stream_id: str) -> None:
         self._on.pop(stream_id, None)
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engines.disk import needs_room
+from engines.disk import needs_room, synced
 from kernel.ports import Clock
 
 _NAME = re.compile(r"([0-9a-f]{64})\.[a-z0-9]{1,8}")
@@ -89,8 +89,4 @@ class FileBlobs:
         except BaseException:
             Path(name).unlink(missing_ok=True)  # on a full disk, half a file takes what room there is
             raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        synced(path.parent)

@@ -77,23 +77,23 @@ class BreakerKeyValue:
             raise Unavailable("kv.unavailable", "The key-value store does not answer.")
         try:
             return call()
-        except Unavailable:
-            self._open()
+        except Unavailable as error:
+            self._open(error.__cause__ or error)
             raise
 
-    def _open(self) -> None:
+    def _open(self, why: BaseException) -> None:
         with self._turn:
             if self.away or self._closing.is_set():
                 return
             self.away = True
-        log.warning("the key-value store does not answer; rates are counted in this process alone")
+        log.warning("the key-value store does not answer (%s); rates are counted in this process alone", why)
         threading.Thread(target=self._await_return, name="kv", daemon=True).start()
 
     def _await_return(self) -> None:
         while not self._closing.wait(AGAIN):
             try:
                 self.store.ping()
-            except Unavailable:
+            except Exception:  # whatever it says, it is not back, and nobody else looks again
                 continue
             self.away = False
             log.warning("the key-value store answers again")

@@ -1,11 +1,13 @@
-"""A disk without room is an engine that is away: whatever needs it is refused by one code, and is worth another try."""
+"""What the disk promises, and what it refuses: without room it is an engine that is away, and what needs it is worth another try."""
 
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from kernel.errors import FULL, Unavailable
 
@@ -29,6 +31,15 @@ def full() -> Unavailable:
     """The refusal."""
     sentence = "There is no room left on the disk; nothing was changed, and what is there can be read."
     return Unavailable(FULL, sentence, retry_after=5)
+
+
+def synced(folder: Path) -> None:
+    """Make the names in `folder` durable: a rename outlives the power only when its folder was written down."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 @contextmanager

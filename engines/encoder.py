@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engines.encoder_background import Background
-from engines.encoder_watch import Watch
+from engines.encoder_watch import PATIENCE, Watch
 from engines.offloop import native_lock
 from engines.unigram import Tokenizer, open_tokenizer
 from kernel.errors import Unavailable
@@ -76,11 +76,18 @@ class OnnxEncoder:
     first 256 tokens, about 1,000 characters, and the time grows faster than the length. `threads` is per call.
     """
 
-    def __init__(self, folder: Path, threads: int = 1, tokens: int = 256, manifest: Manifest | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        threads: int = 1,
+        tokens: int = 256,
+        manifest: Manifest | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
         """Open `folder`; raises Unavailable (`encoder.not_exported`) when no finished export lies there.
 
         `manifest` is for the export itself, which looks into a folder before it is finished: vectors come as the model
-        says them, with the background in.
+        says them, with the background in. `patience` is how many seconds a text may take.
         """
         background = None if manifest else Background.read(folder)
         unfinished = manifest is None and background is None
@@ -97,7 +104,7 @@ class OnnxEncoder:
         self._window = min(tokens, manifest.window)
         self._turn, self._closed = native_lock(), False
         self._opened: tuple[Tokenizer, Any] | None = None
-        self._watch = Watch()
+        self._watch = Watch(patience)
         self._query = lru_cache(_REMEMBERED_QUERIES)(self._encode_query)
 
     def queries(self, texts: Sequence[str]) -> Vectors:
@@ -245,7 +252,9 @@ def fingerprint_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def open_encoder(spec: str, models_folder: Path, threads: int = 1, tokens: int = 256) -> Encoder:
+def open_encoder(
+    spec: str, models_folder: Path, threads: int = 1, tokens: int = 256, patience: float = PATIENCE
+) -> Encoder:
     """`hash`, or the export of a sentence-transformers model by name or path.
 
     Raises Unavailable (`encoder.not_exported`) with the command that makes the export.
@@ -260,4 +269,4 @@ def open_encoder(spec: str, models_folder: Path, threads: int = 1, tokens: int =
             f"The encoder {spec} (OFFSHELF_ENCODER) has not been exported. Run: {command}",
             command=command,
         )
-    return OnnxEncoder(folder, threads, tokens)
+    return OnnxEncoder(folder, threads, tokens, patience=patience)

@@ -18,6 +18,8 @@ log = logging.getLogger("offshelf.encoder")
 T = TypeVar("T")
 PATIENCE = 10.0
 """Seconds for one text, or for opening the model, which takes half a second and, on a busy machine, several."""
+BATCH_PATIENCE = 300.0
+"""The same where nobody waits for an answer (a rebuild, a demo that loads): a machine that is busy for a while costs no whole run."""
 AGAIN = 2.0
 
 

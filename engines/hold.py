@@ -12,6 +12,18 @@ TRIES, PAUSE = 3, 0.01
 """Whoever looks holds the lock for microseconds; a holder for as long as it works."""
 
 
+def locked(file: TextIO, kind: int, tries: int = TRIES) -> bool:
+    """Lock it (`LOCK_SH`, `LOCK_EX`), unless somebody else holds it for longer than who only looks."""
+    for again in range(tries, 0, -1):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if again > 1:
+                time.sleep(PAUSE)
+    return False
+
+
 class Hold:
     """Taken until `release`, or until this process ends, kill -9 included. One per file, in this process as in others."""
 
@@ -22,13 +34,8 @@ class Hold:
     def take(cls, path: Path) -> Hold | None:
         """The hold on `path`, or None while somebody else has it."""
         file = path.open("a+")
-        for again in range(TRIES, 0, -1):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return cls(file)
-            except BlockingIOError:
-                if again > 1:
-                    time.sleep(PAUSE)
+        if locked(file, fcntl.LOCK_EX):
+            return cls(file)
         file.close()
         return None
 

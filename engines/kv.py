@@ -21,9 +21,7 @@ from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ConstantBackoff
-from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
-from redis.exceptions import TimeoutError as TimedOut
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from engines.children import Kept, spawn
@@ -184,9 +182,10 @@ def private_version() -> str:
 
 @contextmanager
 def _answering() -> Iterator[None]:
+    """One that answers with a refusal (its own disk is full, it is a replica without its master) is as little use as none."""
     try:
         yield
-    except (Disconnected, TimedOut, OutOfMemoryError, ReadOnlyError) as error:
+    except RedisError as error:
         raise Unavailable("kv.unavailable", "The key-value store does not answer.") from error
 
 

@@ -108,6 +108,18 @@ class FfmpegMedia:
             self._forget_end(folder)
             hold.release()
 
+    def stored(self) -> list[str]:
+        files = {*self._folder.glob("*/seg-*"), *self._folder.glob(f"*/{PLAYLIST}")}
+        return sorted({path.parent.name for path in files if STREAM_ID.fullmatch(path.parent.name)})
+
+    def clear(self, stream_id: str) -> None:
+        folder = self._stream_folder(stream_id)
+        hold = Hold.take(folder / HOLD) if folder.is_dir() else None
+        if hold is not None:  # the folder stays: who is about to start the stream may have opened the hold in it
+            _sweep(folder, ())
+            (folder / OVER).unlink(missing_ok=True)
+            hold.release()
+
     def tend(self) -> None:
         for stream_id, broadcast in list(self._broadcasts.items()):
             if (broadcast.stream.folder / OVER).exists():
@@ -299,5 +311,5 @@ def _sweep(folder: Path, keep: Sequence[str]) -> None:
         if path.name not in keep:
             path.unlink(missing_ok=True)
     if not keep:
-        for name in (PLAYLIST, POSTER):
+        for name in (PLAYLIST, f"{PLAYLIST}.tmp", POSTER):
             (folder / name).unlink(missing_ok=True)

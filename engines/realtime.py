@@ -102,7 +102,7 @@ class RedisRealtime:
         self._listener: threading.Thread | None = None
         self._away_until = 0.0
         self._self, self._count = secrets.token_hex(8), itertools.count()
-        self._naming, self._told_here = threading.Lock(), dict[str, None]()
+        self._naming, self._told = threading.Lock(), dict[str, None]()
 
     @property
     def degraded(self) -> bool:
@@ -118,7 +118,7 @@ class RedisRealtime:
             except RedisError as error:
                 self._away_until = time.monotonic() + AGAIN
                 log.warning("the bus does not answer (%s); %s reaches this process alone", type(error).__name__, event)
-        self._tell_here(name, topic, event, data)
+        self._tell(name, topic, event, data)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         self._here.subscribe(subscriber)
@@ -153,8 +153,8 @@ class RedisRealtime:
         while not self._closing.is_set():
             message = pubsub.get_message(timeout=0.5)
             if message is not None:
-                heard_at = time.monotonic()
                 self._take(message)
+                heard_at = time.monotonic()  # only now: a slow subscriber is no silence
             elif time.monotonic() - heard_at > SILENCE:
                 raise TimedOut("no answer to a ping")
             else:
@@ -164,15 +164,21 @@ class RedisRealtime:
         if message["type"] == "subscribe":
             self._heard.set()
         elif message["type"] == "message":
-            topic, event, data, name = orjson.loads(message["data"])
-            if name not in self._told_here:
-                self._here.publish(topic, event, data)
+            try:
+                topic, event, data, name = orjson.loads(message["data"])
+            except (ValueError, TypeError):  # another version's, or a stranger's: the others' go on being heard
+                log.warning("the bus brought what this version cannot read")
+            else:
+                self._tell(str(name), topic, event, data)
 
-    def _tell_here(self, name: str, topic: str, event: str, data: dict[str, Any]) -> None:
+    def _tell(self, name: str, topic: str, event: str, data: dict[str, Any]) -> None:
+        """Once, although the client repeats a publish whose answer got lost."""
         with self._naming:
-            self._told_here[name] = None
-            if len(self._told_here) > BACKLOG:
-                del self._told_here[next(iter(self._told_here))]
+            if name in self._told:
+                return
+            self._told[name] = None
+            if len(self._told) > BACKLOG:
+                del self._told[next(iter(self._told))]
         self._here.publish(topic, event, data)
 
 

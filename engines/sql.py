@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from engines.disk import full, no_room
-from engines.offloop import off_loop
+from engines.offloop import OwnThreads
 from engines.pg_connection import CONNECT, bound
 from kernel.context import request_id
 from kernel.db import Write, tell
@@ -28,6 +28,7 @@ from kernel.ports import Clock
 log = logging.getLogger("offshelf.sql")
 T = TypeVar("T")
 MAX_GROUP = 64
+_commits = OwnThreads(1)  # one writes at a time; it waits for no picture, password or encoder
 
 
 class _Here(threading.local):
@@ -78,11 +79,19 @@ class SqliteDatabase:
             while not pending.done:
                 self._take_part(pending)
         finally:
-            with suppress(IndexError):
-                self._pending[0].told.set()
+            self._hand_on(pending)
         if pending.write is not None and pending.error is None:
             _after_commit(self, pending.write)
         return pending.result()
+
+    def _hand_on(self, pending: _Pending[Any]) -> None:
+        """Give the next turn to whoever waits longest. Who is killed while waiting leaves the queue: what they wanted is not
+        done, and a turn given to them would wake nobody."""
+        if not pending.done:
+            with suppress(ValueError):
+                self._pending.remove(pending)
+        with suppress(IndexError):
+            self._pending[0].told.set()
 
     def _take_part(self, pending: _Pending[Any]) -> None:
         """Run a group, or be told when somebody else has: whoever waited for the turn itself would wait for as long as another
@@ -98,14 +107,14 @@ class SqliteDatabase:
             pending.told.wait()
 
     def _run_group(self) -> None:
-        group = [self._pending.popleft() for _ in range(min(MAX_GROUP, len(self._pending)))]
+        group = self._next_group()
         durable: list[bool] = []
         try:
             with self._writer.connect() as connection:
                 transaction = connection.begin()
                 for pending in group:
                     self._run_one(connection, pending)
-                off_loop(_commit, transaction, durable)
+                _commits(_commit, transaction, durable)
         except (DBAPIError, PoolTimeout) as error:
             _fail(group, _unavailable(error))
         except Exception as error:
@@ -119,6 +128,13 @@ class SqliteDatabase:
             for pending in group:
                 pending.done = True
                 pending.told.set()
+
+    def _next_group(self) -> list[_Pending[Any]]:
+        group: list[_Pending[Any]] = []
+        with suppress(IndexError):  # fewer than that, or somebody left the queue this moment
+            while len(group) < MAX_GROUP:
+                group.append(self._pending.popleft())
+        return group
 
     def _run_one(self, connection: Connection, pending: _Pending[Any]) -> None:
         with Session(

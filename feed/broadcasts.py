@@ -9,8 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import case, delete, select, update
 
-from feed import quality, responses
-from feed.candidates import expected_rate
+from feed import quality, responses, scores
 from feed.models import Broadcast, Candidate, Exposure, Responded
 from kernel import policy
 from kernel.db import Database, Write, in_chunks, insert_ignore, upsert
@@ -109,8 +108,8 @@ class Broadcasts:
 
     def _count(self, tx: Write, broadcast: Broadcast, change: float) -> None:
         broadcast.responses += change
-        response = quality.Response(broadcast.examined, broadcast.responses, broadcast.exposures)
-        broadcast.quality = quality.quality(broadcast.content, response, expected_rate(tx.session))
+        expected = scores.expected_rate(tx.session)
+        broadcast.quality = quality.quality(broadcast.content, scores.response(broadcast), expected)
         tx.session.flush()
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import case, delete, select, update
 from sqlalchemy.orm import Session
 
-from feed import quality, responses, tastes
-from feed.models import Broadcast, Candidate, CandidateTopic, Exposure, Feedback, Responded, ResponseRate
+from feed import guarantee, likeness, quality, responses, scores, tastes
+from feed.facts import PlaceFreed
+from feed.models import Candidate, CandidateTopic, Exposure, Feedback, Responded
+from feed.policy import FeedPolicies, FeedPolicy
+from feed.scores import expected_rate
 from feed.tastes import TASTE_OF
 from kernel.db import Database, Write, in_chunks, insert_ignore, upsert, upsert_many
 
@@ -34,12 +37,20 @@ class Notes(Protocol):
     def contents_within(self, tx: Write, ids: Sequence[str]) -> dict[str, Any]: ...
 
 
+class Accounts(Protocol):
+    """What the feed's copy asks of accounts."""
+
+    def inactive(self, session: Session, ids: Sequence[str]) -> set[str]: ...
+
+
 class Candidates:
     """Keeps `feed_candidates`, `feed_topics` and what is known of responses true. Jobs call it with ids; it re-reads the notes."""
 
-    def __init__(self, db: Database, notes: Notes) -> None:
+    def __init__(self, db: Database, accounts: Accounts, notes: Notes, policies: FeedPolicies) -> None:
         self.db = db
+        self.accounts = accounts
         self.notes = notes
+        self.policies = policies
 
     def refresh(self, note_ids: Sequence[str]) -> None:
         """Write or drop candidates so that they say what the notes say now."""
@@ -48,7 +59,10 @@ class Candidates:
     def _refresh(self, tx: Write, note_ids: Sequence[str]) -> None:
         # Read within the write, the notes held: one that is hidden meanwhile must not come back as it was before.
         contents = self.notes.contents_within(tx, note_ids)
-        for note_id in note_ids:
+        by_author = sorted(
+            note_ids, key=lambda note_id: (contents[note_id].author_id if note_id in contents else "", note_id)
+        )
+        for note_id in by_author:  # so that two who refresh many notes take their authors' queues in one order
             content = contents.get(note_id)
             if content is None or content.status != "public" or content.hidden or content.deleted:
                 self.drop(tx, note_id)
@@ -59,8 +73,9 @@ class Candidates:
         signals = quality.ContentSignals(content.title, content.text, content.image_count, len(content.topics))
         parts = quality.content_parts(signals)
         score = quality.content_score(parts)
+        guarantee.hold(tx, content.author_id)
         before = tx.session.get(Candidate, content.id, populate_existing=True, with_for_update=True)
-        response = _response(before) if before else quality.Response()
+        response = scores.response(before) if before else quality.Response()
         expected = expected_rate(tx.session)
         row: dict[str, Any] = {
             "note_id": content.id,
@@ -68,23 +83,41 @@ class Candidates:
             "published_at": content.published_at or tx.now,
             "topics": list(content.topics),
             "commercial": content.has_product,
-            "fingerprint": quality.fingerprint(content.title, content.text),
+            "fingerprint": likeness.fingerprint(content.title, content.text),
             "content": score,
             "parts": parts,
             "quality": quality.quality(score, response, expected),
-            "eligible": _eligible(score, response, expected),
+            "public": True,
+            "eligible": scores.earns_recall(score, response, expected, self.policies.lately(tx.session)),
         }
         counters = {"exposures": 0, "examined": 0.0, "responses": 0.0}
         upsert(tx.session, Candidate.__table__, {**row, **counters}, ["note_id"], row)
         tx.session.execute(delete(CandidateTopic).where(CandidateTopic.note_id == content.id))
-        if row["eligible"]:
-            topics = [{"topic": t, "note_id": content.id, "quality": row["quality"]} for t in _topics(content.topics)]
-            insert_ignore(tx.session, CandidateTopic.__table__, topics) if topics else None
+        topics = [{"topic": t, "note_id": content.id, "quality": row["quality"]} for t in _topics(content.topics)]
+        insert_ignore(tx.session, CandidateTopic.__table__, topics) if topics else None
+        self._line_up(tx, content.author_id)
 
     def drop(self, tx: Write, note_id: str) -> None:
         """Out of recall within the commit that takes a note down (its counters stay, for when it comes back)."""
-        tx.session.execute(update(Candidate).where(Candidate.note_id == note_id).values(eligible=False))
+        gone = update(Candidate).where(Candidate.note_id == note_id).values(public=False, eligible=False, waiting=False)
+        for author_id in tx.session.scalars(gone.returning(Candidate.author_id)):
+            tx.record(PlaceFreed(author_id))
         tx.session.execute(delete(CandidateTopic).where(CandidateTopic.note_id == note_id))
+
+    def line_up(self, author_id: str) -> None:
+        """Let those of an author's new notes wait for their guarantee whose turn it is. A job."""
+        self.db.write(lambda tx: self._line_up(tx, author_id))
+
+    def step_aside(self, tx: Write, author_id: str) -> None:
+        """Let nothing of an author wait, within the commit that suspends them."""
+        guarantee.step_aside(tx, author_id)
+
+    def _line_up(self, tx: Write, author_id: str) -> None:
+        guarantee.hold(tx, author_id)
+        if self.accounts.inactive(tx.session, [author_id]):
+            guarantee.step_aside(tx, author_id)
+        else:
+            guarantee.line_up(tx, author_id, self.policies.lately(tx.session))
 
     def respond(self, tx: Write, person: str, note_id: str, act: str) -> None:
         """Somebody opened, liked, saved or commented: their taste moves when they do so for the first time, the note's
@@ -96,6 +129,12 @@ class Candidates:
             tastes.move(tx, person, _about(candidate), TASTE_OF[act])
         if person != candidate.author_id and responses.counted(tx, person, note_id, act):
             self._count(tx, candidate, quality.RESPONSE_WEIGHTS[act])
+
+    def opened(self, tx: Write, person: str, note_id: str) -> None:
+        """Somebody opened a note: a weak response, unless it is their own."""
+        author_id = tx.session.scalar(select(Candidate.author_id).where(Candidate.note_id == note_id))
+        if author_id not in (None, person):
+            self.respond(tx, person, note_id, "opened")
 
     def take_back(self, tx: Write, person: str, note_id: str, act: str) -> None:
         """Somebody took a like or a save back: what it did to the score is undone, and what is left of it in their taste."""
@@ -112,7 +151,7 @@ class Candidates:
 
     def _count(self, tx: Write, candidate: Candidate, change: float) -> None:
         candidate.responses = max(0.0, candidate.responses + change)
-        rescore(candidate, expected_rate(tx.session))
+        scores.rescore(candidate, expected_rate(tx.session), self.policies.lately(tx.session))
         tx.session.flush()
 
     def merge(self, tx: Write, device_id: str, account_id: str) -> None:
@@ -147,8 +186,12 @@ class Candidates:
         in_order = select(Candidate.note_id).where(Candidate.note_id.in_(weights)).order_by(Candidate.note_id)
         mine = Candidate.note_id.in_(in_order.with_for_update())
         examined = Candidate.examined + case(weights, value=Candidate.note_id)
-        counted = update(Candidate).where(mine).values(exposures=Candidate.exposures + 1, examined=examined)
-        tx.session.execute(counted.execution_options(synchronize_session=False))
+        policy = self.policies.lately(tx.session)
+        more = {"exposures": Candidate.exposures + 1, "examined": examined, "waiting": guarantee.still_waits(policy)}
+        counted = update(Candidate).where(mine).values(more).returning(Candidate.author_id, Candidate.exposures)
+        for author_id, exposures in tx.session.execute(counted.execution_options(synchronize_session=False)):
+            if exposures == policy.guarantee:
+                tx.record(PlaceFreed(author_id))
 
     def absorb(self, tx: Write, acts: Sequence[Act]) -> None:
         """Count many acts in order of time: counters and tastes are as after `exposed` and `respond` for each of them.
@@ -163,55 +206,30 @@ class Candidates:
             tastes.move_many(tx, _absorb(tx, told))
 
     def rescore_all(self, progress: Callable[[int], None] = lambda done: None) -> int:
-        """Bring every quality up to date with its counters; a periodic job. How many changed."""
+        """Bring every quality, and the guarantee's queue, up to date with their counters; a periodic job. How many scores
+        changed."""
         with self.db.read() as session:
             ids = list(session.scalars(select(Candidate.note_id).order_by(Candidate.note_id)))
-        self.db.write(_learn_rate)
-        changed = 0
+        self.db.write(scores.learn_rate)
+        changed, policy = 0, self.policies.lately()
         for start in range(0, len(ids), 200):
             chunk = ids[start : start + 200]
-            changed += self.db.write(lambda tx, chunk=chunk: _rescore(tx, chunk))  # type: ignore[misc]
+            changed += self.db.write(lambda tx, chunk=chunk: scores.rescore_many(tx, chunk, policy))  # type: ignore[misc]
             progress(min(len(ids), start + 200))
+        # How many of an author may wait follows from how many authors do: the first round settles that.
+        if self._straighten(policy):
+            self._straighten(policy)
         return changed
 
-
-def expected_rate(session: Session) -> float:
-    """What `rescore_all` last found to be the response of an average note."""
-    return session.scalar(select(ResponseRate.rate)) or quality.START_RATE
-
-
-def _learn_rate(tx: Write) -> None:
-    """Take the response rate from all notes and rooms. One that moved by less than a twentieth stays: a new one changes
-    every score."""
-    examined = responded = 0.0
-    for table in (Candidate, Broadcast):
-        sums = select(func.sum(table.examined), func.sum(table.responses))
-        here = tx.session.execute(sums).one()
-        examined, responded = examined + (here[0] or 0.0), responded + (here[1] or 0.0)
-    rate = quality.expected_rate(responded, examined)
-    if abs(rate / expected_rate(tx.session) - 1) > 0.05:
-        upsert(tx.session, ResponseRate.__table__, {"id": 1, "rate": rate}, ["id"], {"rate": rate})
-
-
-def rescore(candidate: Candidate, expected: float) -> bool:
-    """Recompute one candidate's quality from its counters; whether it changed."""
-    before = (candidate.quality, candidate.eligible)
-    response = _response(candidate)
-    candidate.quality = quality.quality(candidate.content, response, expected)
-    candidate.eligible = candidate.eligible and _eligible(candidate.content, response, expected)
-    return before != (candidate.quality, candidate.eligible)
-
-
-def _rescore(tx: Write, ids: Sequence[str]) -> int:
-    rows = tx.session.scalars(select(Candidate).where(Candidate.note_id.in_(ids)).with_for_update()).all()
-    expected = expected_rate(tx.session)
-    changed = [row for row in rows if rescore(row, expected)]
-    tx.session.flush()
-    # Topics follow here only: a response has brought its candidate up to date, and not them.
-    now = select(Candidate.quality).where(Candidate.note_id == CandidateTopic.note_id).scalar_subquery()
-    stale = update(CandidateTopic).where(CandidateTopic.note_id.in_(ids), CandidateTopic.quality != now)
-    tx.session.execute(stale.values(quality=now).execution_options(synchronize_session=False))
-    return len(changed)
+    def _straighten(self, policy: FeedPolicy) -> bool:
+        """Line up whose notes stand out of line; whether there was anybody."""
+        with self.db.read() as session:
+            authors = guarantee.out_of_line(session, policy)
+            suspended = self.accounts.inactive(session, authors)
+        wrong = [author_id for author_id in authors if author_id not in suspended]
+        for author_id in wrong:
+            self.line_up(author_id)
+        return bool(wrong)
 
 
 def _absorb(tx: Write, told: Sequence[tuple[Act, Candidate]]) -> list[tastes.Change]:
@@ -244,14 +262,6 @@ def _absorb(tx: Write, told: Sequence[tuple[Act, Candidate]]) -> list[tastes.Cha
 
 def _about(candidate: Candidate) -> list[str]:
     return [f"topic:{topic}" for topic in _topics(candidate.topics)] + [f"author:{candidate.author_id}"]
-
-
-def _response(candidate: Candidate) -> quality.Response:
-    return quality.Response(candidate.examined, candidate.responses, candidate.exposures)
-
-
-def _eligible(content: float, response: quality.Response, expected: float) -> bool:
-    return content >= quality.FLOOR and quality.tier(response, expected) != "stopped"
 
 
 def _topics(topics: Sequence[str]) -> list[str]:

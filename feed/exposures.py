@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from feed import ranking
 from feed.models import Exposure
 from feed.ranking import Draw
 from kernel.actor import Actor
@@ -23,8 +22,8 @@ Placement = Literal["feed", "following"]
 Row = dict[str, Any]
 
 
-def drawn(draw: Draw) -> Row:
-    """An item that the ranking policy drew."""
+def drawn(draw: Draw, policy_version: str) -> Row:
+    """An item that the ranking policy drew, in this version."""
     item = draw.item
     parts = {"quality": round(item.quality, 4), "affinity": round(item.affinity, 4)}
     return {
@@ -34,7 +33,7 @@ def drawn(draw: Draw) -> Row:
         "author_id": item.author_id,
         "state": item.state,
         "commercial": item.commercial,
-        "policy_version": ranking.POLICY,
+        "policy_version": policy_version,
         "propensity": draw.propensity,
         "why": {"source": item.source, "about": item.about, "score": round(draw.score, 6), "parts": parts},
     }
@@ -78,12 +77,13 @@ def logged(rows: Sequence[Row], write: Callable[[], object]) -> bool:
     return True
 
 
-def shown_to(session: Session, actor: Actor, exposure_id: str) -> tuple[str, str] | None:
-    """Kind and id of what this exposure showed to the actor, or to the device they came with; None for anybody else's."""
+def shown_to(session: Session, actor: Actor, exposure_id: str) -> tuple[str, str, str] | None:
+    """Kind and id of what this exposure showed to the actor, or to the device they came with, and its placement; None for
+    anybody else's."""
     row = session.get(Exposure, exposure_id)
-    if row is None or row.person is None or row.person not in (actor.account_id, actor.device_id):
+    if row is None or row.person is None or row.person not in (actor.person, actor.device_id):
         return None
-    return row.kind, row.item_id
+    return row.kind, row.item_id, row.placement
 
 
 def present(card: Any, row: Mapping[str, Any]) -> Row:

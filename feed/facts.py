@@ -14,3 +14,10 @@ class FeedbackGiven(Fact):
     person: str
     kind: str
     target_id: str
+
+
+@dataclass(frozen=True)
+class PlaceFreed(Fact):
+    """A note of this author waits for its guarantee no longer, so that the next one may."""
+
+    author_id: str

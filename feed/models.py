@@ -5,21 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, Index, Integer, String
+from sqlalchemy import Float, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Instant, Json
 
 _ID = String(48)
+_WAITING, _WAITING_1 = text("waiting"), text("waiting = 1")
 
 
 class Candidate(Base):
-    """What recall knows of a public note. No price, discount, payment or follower count has a column here."""
+    """What recall knows of a public note. No price, discount, payment or follower count has a column here.
+
+    `public`: everybody may see it; `eligible`: and it is good enough to be recommended; `waiting`: and in the queue of the
+    guarantee (`feed.guarantee`)."""
 
     __tablename__ = "feed_candidates"
     __table_args__ = (
         Index("ix_feed_candidates_quality", "eligible", "quality"),
-        Index("ix_feed_candidates_fresh", "eligible", "exposures", "published_at"),
+        Index("ix_feed_candidates_waiting", "published_at", sqlite_where=_WAITING_1, postgresql_where=_WAITING),
         Index("ix_feed_candidates_author", "author_id", "published_at"),
     )
 
@@ -32,7 +36,9 @@ class Candidate(Base):
     content: Mapped[float] = mapped_column(Float)
     parts: Mapped[dict[str, float]] = mapped_column(Json)
     quality: Mapped[float] = mapped_column(Float)
+    public: Mapped[bool] = mapped_column(default=True)
     eligible: Mapped[bool]
+    waiting: Mapped[bool] = mapped_column(default=False)
     exposures: Mapped[int] = mapped_column(Integer, default=0)
     examined: Mapped[float] = mapped_column(Float, default=0.0)
     responses: Mapped[float] = mapped_column(Float, default=0.0)

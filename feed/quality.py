@@ -5,7 +5,6 @@ Pure. The only inputs are `ContentSignals` and `Response`: nothing here can see 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections import Counter
@@ -28,6 +27,7 @@ START_RATE, START_EXAMINED = 0.08, 500.0
 """The response rate of a house that knows none of its own yet (of a hundred who look, 15 open, 3 like, 1 saves or comments),
 and how many examined exposures that guess is worth; `expected_rate` follows what people here really do."""
 GUARANTEE = 200
+"""The default of `feed.guarantee`: how many exposures each qualified new note may count on."""
 ROOM_GUARANTEE = 50
 """Exposures of a broadcast that the guarantee pays for: fewer than a note's, because a room is there for an hour."""
 NEW_HOST, NEW_HOST_NOTES = 0.6, 3
@@ -151,12 +151,12 @@ def host_score(notes: Sequence[tuple[float, Sequence[str]]]) -> float:
     return round(mean * (0.85 + 0.15 * depth), 6)
 
 
-def tier(response: Response, expected: float = START_RATE) -> str:
+def tier(response: Response, expected: float = START_RATE, guarantee: int = GUARANTEE) -> str:
     """`guaranteed` until its exposures are spent; then `earning`, or `stopped` when even the upper bound is poor.
 
     The bounds are Wilson's score interval at 95 % (Wilson 1927) of responses per examined exposure.
     """
-    if response.exposures < GUARANTEE:
+    if response.exposures < guarantee:
         return "guaranteed"
     _, upper = wilson(min(response.responses, response.examined), response.examined)
     return "earning" if upper >= expected / 2 else "stopped"
@@ -180,19 +180,9 @@ def advice(parts: dict[str, float], content: float) -> list[str]:
     return [name for name, gain in sorted(gains.items(), key=lambda entry: -entry[1]) if gain >= 0.02][:3]
 
 
-def fingerprint(title: str, text: str) -> str:
-    """Equal for notes that say the same but for case, spaces and punctuation: near-duplicates share a page never."""
-    words = _WORD.findall(f"{title} {text}".lower())
-    return _digest(words[:60])
-
-
 def _odds(score: float) -> float:
     score = min(0.99, max(0.01, score))
     return score / (1 - score)
-
-
-def _digest(words: Sequence[str]) -> str:
-    return hashlib.blake2b(" ".join(words).encode(), digest_size=16).hexdigest()
 
 
 def _size(text: str, words: int) -> float:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from random import Random
 
+from feed.likeness import alike
+
 POLICY = "2026-11-22/pl-2"
 """Version of the scoring below; changes whenever a weight does."""
 TEMPERATURE = 0.05
@@ -22,7 +24,8 @@ FORBIDDEN = ("price", "discount", "commission", "margin", "payment", "paid_statu
 
 @dataclass(frozen=True)
 class Item:
-    """One candidate. `quality`, `affinity` in 0..1. `state` changes when something shown before is new again."""
+    """One candidate. `quality`, `affinity` in 0..1. `fingerprint` as in `feed.likeness`; None for a room. `state` changes when
+    something shown before is new again."""
 
     id: str
     kind: str
@@ -31,7 +34,7 @@ class Item:
     affinity: float
     since: datetime
     commercial: bool
-    fingerprint: str
+    fingerprint: int | None
     state: str
     source: str = "quality"
     about: str = ""
@@ -83,7 +86,8 @@ def arrange(
         draw = _position(pool, scores, random, shares)
         draws.append(draw)
         placed.append(draw.item)
-        left = [item for item in left if item.id != draw.item.id and item.fingerprint != draw.item.fingerprint]
+        shown = draw.item
+        left = [item for item in left if item.id != shown.id and not alike(item.fingerprint, shown.fingerprint)]
     return draws
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Row, false, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from feed.guarantee import HEAD
 from feed.models import Candidate, CandidateTopic, Exposure, Feedback, Taste
-from feed.quality import GUARANTEE
 from feed.ranking import Item
 from feed.rules import WINDOW, Shown
 from feed.tastes import decayed
 
-SEEN_FOR = timedelta(days=7)
 PER_SOURCE = 120
+DEEPER = 8
+"""How many times as many of the best are recalled where the rules of a page let too few of the first ones through."""
 FRESH = 40
 TASTES = 12
 PLACEMENTS = ("feed", "following")
@@ -34,7 +35,7 @@ _COLUMNS = (
 _SOURCES: dict[str, tuple[str, int, Callable[[Row[Any]], float]]] = {
     "topic": ("topic", PER_SOURCE, lambda row: -row.quality),
     "following": ("following", PER_SOURCE, lambda row: -row.published_at.timestamp()),
-    "new": ("new", FRESH, lambda row: row.published_at.timestamp()),
+    "new": ("new", HEAD, lambda row: row.published_at.timestamp()),
     "newest": ("quality", PER_SOURCE, lambda row: -row.published_at.timestamp()),
     "quality": ("quality", PER_SOURCE, lambda row: -row.quality),
 }
@@ -54,12 +55,12 @@ class Person:
     fewer_products: bool = False
 
 
-def read_person(session: Session, person: str | None, now: datetime) -> Person:
-    """Seen items of 7 days, the end of the last page, tastes and feedback: one statement."""
+def read_person(session: Session, person: str | None, since: datetime, now: datetime) -> Person:
+    """Seen items `since` then, the end of the last page, tastes and feedback: one statement."""
     if person is None:
         return Person(None)
     known: dict[str, list[Row[Any]]] = {}
-    for row in session.execute(_known_of(person, now)):
+    for row in session.execute(_known_of(person, since)):
         known.setdefault(row.what, []).append(row)
     shown = [row for placement in PLACEMENTS for row in known.get(placement, ())]
     last = sorted(known.get("feed", ()), key=lambda row: (row.at, row.id))[1 - WINDOW :]
@@ -75,7 +76,7 @@ def read_person(session: Session, person: str | None, now: datetime) -> Person:
     )
 
 
-def _known_of(person: str, now: datetime) -> CompoundSelect[Any]:
+def _known_of(person: str, since: datetime) -> CompoundSelect[Any]:
     """What was shown (by its placement), the strongest tastes, and what was said (by its kind), in one shape."""
     nothing, no = literal(""), false()
     shown = select(
@@ -87,7 +88,7 @@ def _known_of(person: str, now: datetime) -> CompoundSelect[Any]:
         literal(0.0).label("weight"),
         Exposure.shown_at.label("at"),
         Exposure.id.label("id"),
-    ).where(*_recent(person, now))
+    ).where(*_recent(person, since))
     # What somebody does not want counts as much as what they like.
     strongest = (
         select(Taste).where(Taste.person == person).order_by(func.abs(Taste.weight).desc()).limit(60).subquery().c
@@ -99,44 +100,49 @@ def _known_of(person: str, now: datetime) -> CompoundSelect[Any]:
     return union_all(shown, tastes, said.where(Feedback.person == person))
 
 
-def count_shown(session: Session, person: str, now: datetime) -> int:
-    """How many exposures `read_person` would read at `now`."""
-    return session.scalar(select(func.count()).select_from(Exposure).where(*_recent(person, now))) or 0
+def count_shown(session: Session, person: str, since: datetime) -> int:
+    """How many exposures `read_person` would read."""
+    return session.scalar(select(func.count()).select_from(Exposure).where(*_recent(person, since))) or 0
 
 
-def _recent(person: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return Exposure.person == person, Exposure.shown_at > now - SEEN_FOR
+def _recent(person: str, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Exposure.person == person, Exposure.shown_at > since
 
 
-def recall_notes(session: Session, person: Person, following: Sequence[str]) -> list[Item]:
-    """Notes by taste, by followed authors, fresh ones with a guarantee, the newest, and the best by quality: one statement."""
+def recall_notes(session: Session, person: Person, following: Sequence[str], depth: int = 1) -> tuple[list[Item], bool]:
+    """Notes by taste, by followed authors, fresh ones with a guarantee, the newest, and the best by quality (`depth` times
+    as many as usual): one statement. And whether that is all there is."""
     rows: dict[str, list[Row[Any]]] = {}
-    for row in session.execute(_sources(person, following)):
-        if _wanted(row, person):
-            rows.setdefault(row.found_by, []).append(row)
+    for row in session.execute(_sources(person, following, depth)):
+        rows.setdefault(row.found_by, []).append(row)
     found: dict[str, Item] = {}
     for name, (source, most, order) in _SOURCES.items():
-        for row in sorted(rows.get(name, ()), key=order)[:most]:
+        wanted = sorted((row for row in rows.get(name, ()) if _wanted(row, person)), key=order)
+        for row in wanted[: most * depth if name == "quality" else most]:
             item = found.setdefault(row.note_id, _item(row, person, source))
             if name == "new":
                 found[row.note_id] = replace(item, guaranteed=True)
-    return list(found.values())
+    return list(found.values()), len(rows.get("quality", ())) < _best(person, depth)
 
 
-def _sources(person: Person, following: Sequence[str]) -> CompoundSelect[Any]:
-    """More are read than wanted because some are seen."""
+def _best(person: Person, depth: int) -> int:
+    """How many of the best are read: more than wanted, because some are seen."""
+    return PER_SOURCE * depth + len(person.seen)
+
+
+def _sources(person: Person, following: Sequence[str], depth: int) -> CompoundSelect[Any]:
     seen = len(person.seen)
     notes = select(*_COLUMNS).where(Candidate.eligible)
     best = select(CandidateTopic.note_id).where(CandidateTopic.topic.in_(_liked(person, "topic:")))
     best = best.order_by(CandidateTopic.quality.desc()).limit(PER_SOURCE + seen)
     theirs = notes.where(Candidate.author_id.in_({*following[:300], *_liked(person, "author:")}))
-    fresh = notes.where(Candidate.exposures < GUARANTEE)
+    waiting = select(*_COLUMNS).where(Candidate.waiting)
     queries = {
         "topic": notes.where(Candidate.note_id.in_(best)),
         "following": theirs.order_by(Candidate.published_at.desc()).limit(PER_SOURCE),
-        "new": fresh.order_by(Candidate.published_at).limit(FRESH + seen),
+        "new": waiting.order_by(Candidate.published_at).limit(2 * HEAD + seen),  # some of them hidden from this person
         "newest": notes.order_by(Candidate.published_at.desc()).limit(FRESH),
-        "quality": notes.order_by(Candidate.quality.desc()).limit(PER_SOURCE + seen),
+        "quality": notes.order_by(Candidate.quality.desc()).limit(_best(person, depth)),
     }
     return union_all(*(select(literal(name).label("found_by"), query.subquery()) for name, query in queries.items()))
 
@@ -160,7 +166,7 @@ def _item(row: Row[Any], person: Person, source: str) -> Item:
         affinity=affinity,
         since=row.published_at,
         commercial=row.commercial,
-        fingerprint=row.fingerprint,
+        fingerprint=int(row.fingerprint, 16),
         state=row.note_id,
         source=source,
         about=about if source in ("topic", "following") else "",

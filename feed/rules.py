@@ -19,13 +19,15 @@ class Shown:
     commercial: bool
 
 
-def page_rules(before: Sequence[Shown], commercial_cap: int) -> Callable[[Item, Sequence[Item]], bool]:
+def page_rules(
+    before: Sequence[Shown], commercial_cap: int, author_cap: int = PER_AUTHOR
+) -> Callable[[Item, Sequence[Item]], bool]:
     """`allowed(item, placed)`: at most `commercial_cap` commercial items of any 10 consecutive, never two in a row,
-    at most 2 of one author in 10. `before` is the end of what this person saw last, oldest first."""
+    at most `author_cap` of one author in 10. `before` is the end of what this person saw last, oldest first."""
 
     def allowed(item: Item, placed: Sequence[Item]) -> bool:
         recent = [*before, *(Shown(other.author_id, other.commercial) for other in placed)][-(WINDOW - 1) :]
-        if sum(shown.author_id == item.author_id for shown in recent) >= PER_AUTHOR:
+        if sum(shown.author_id == item.author_id for shown in recent) >= author_cap:
             return False
         if not item.commercial:
             return True

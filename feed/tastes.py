@@ -11,7 +11,7 @@ from feed.models import Taste
 from kernel.db import Write, in_chunks, upsert, upsert_many
 
 HALF_LIFE_DAYS = 14.0
-TASTE_OF = {"opened": 0.3, "liked": 1.0, "saved": 1.5, "commented": 1.2, "followed": 1.0, "not_interested": -2.0}
+TASTE_OF = {"opened": 0.3, "liked": 1.0, "saved": 1.5, "commented": 1.2, "not_interested": -2.0}
 Change = tuple[datetime, str, Sequence[str], float]
 """When, who, about what, by how much."""
 

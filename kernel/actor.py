@@ -11,17 +11,20 @@ ROLES = ("viewer", "creator", "merchant", "moderator", "admin")
 
 @dataclass(frozen=True)
 class Actor:
-    """`synthetic` marks staff, bots, tours and simulations: they are not persons in the headline figures."""
+    """`synthetic` marks staff, bots, tours and simulations: they are not persons in the headline figures. `merged_into` is
+    the account that logged in last on a device on which nobody is logged in: it looks with their eyes (what was
+    seen, what is of no interest), and may do nothing in their name."""
 
     account_id: str | None = None
     device_id: str | None = None
     roles: frozenset[str] = frozenset()
     synthetic: bool = False
+    merged_into: str | None = None
 
     @property
     def person(self) -> str | None:
-        """The account, or the device that has not yet merged into one."""
-        return self.account_id or self.device_id
+        """The account, the one that its device merged into, or the device that has not yet merged into one."""
+        return self.account_id or self.merged_into or self.device_id
 
     @property
     def kind(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 
 class SystemClock:
@@ -32,13 +32,6 @@ class FrozenClock:
 def business_day(at: datetime, zone: tzinfo) -> date:
     """The calendar day of `at` in the business's time zone."""
     return at.astimezone(zone).date()
-
-
-def day_bounds(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
-    """First instant of the business day and of the next one, in UTC."""
-    start = datetime.combine(day, time(), zone)
-    end = datetime.combine(day + timedelta(days=1), time(), zone)
-    return start.astimezone(UTC), end.astimezone(UTC)
 
 
 def rfc3339(at: datetime) -> str:

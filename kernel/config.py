@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from kernel.errors import SettingError
+from kernel.money import HOME, Currency
 
 PREFIX = "OFFSHELF_"
 SECRET_CHARACTERS = 32
@@ -63,7 +65,7 @@ class Settings(BaseModel):
         str, Field(description="multilingual-e5-small, hash, or a sentence-transformers model by name or path")
     ] = "multilingual-e5-small"
     time_zone: Annotated[str, Field(description="the business's time zone, as in the tz database")] = "Asia/Shanghai"
-    currency: Annotated[Literal["CNY", "USD", "EUR", "JPY"], Field(description="CNY, USD, EUR or JPY")] = "CNY"
+    currency: Annotated[Currency, Field(description="CNY, USD, EUR or JPY")] = HOME
     secret: Annotated[
         str,
         Field(description="key that signs sessions, 32 characters or more; empty: made and kept in the data folder"),
@@ -98,11 +100,17 @@ class Settings(BaseModel):
     @field_validator("data")
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
-        """From here on no part of the program can take a relative path for another folder's."""
+        """From here on no part of the program can take a relative path for another folder's, or stumble over one too long."""
         try:
-            return folder.expanduser().absolute()
+            path = folder.expanduser().absolute()
         except RuntimeError:
             raise ValueError("nobody's home") from None
+        try:
+            path.exists()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise ValueError("too long for the file system") from None
+        return path
 
     @field_validator("time_zone")
     @classmethod
@@ -185,6 +193,9 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
             )
         values[name] = value
     values.update({name: value for name, value in overrides.items() if value is not None})
+    for name, given in values.items():
+        if isinstance(given, str) and any("\ud800" <= character <= "\udfff" for character in given):
+            raise SettingError(f"{PREFIX}{name.upper()} cannot be used; it is no UTF-8.")
     try:
         return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:

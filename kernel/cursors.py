@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from kernel.errors import Malformed
 
 Row = TypeVar("Row")
-_MAX_LENGTH = 1024
+_MAX_LENGTH = 2048
 _LAST_PLACE = 1_000_000
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator, delete, func, literal, select, update
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator, delete, func, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -197,11 +197,12 @@ def edit_version(session: Session, table: Any, id: str, if_match: str, values: M
         raise PreconditionFailed("version.changed", "It was changed meanwhile; look at it again.", current=str(current))
 
 
-def prune(db: Database, key: Any, *where: Any, batch: int = 500) -> None:
-    """Delete the rows that match by their `key` column, a batch per commit, so that nobody waits for long."""
+def prune(db: Database, table: Any, *where: Any, batch: int = 500) -> None:
+    """Delete the rows that match, by their primary key, a batch per commit, so that nobody waits for long."""
+    columns = table.primary_key.columns
 
     def some(tx: Write) -> int:
-        old = delete(key.table).where(key.in_(select(key).where(*where).limit(batch)))
+        old = delete(table).where(tuple_(*columns).in_(select(*columns).where(*where).limit(batch)))
         return tx.session.execute(old).rowcount  # type: ignore[attr-defined,no-any-return]
 
     while db.write(some) == batch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -24,10 +25,12 @@ View = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Rate:
-    """At most `limit` calls per `window` seconds and person (or address, for who has none)."""
+    """At most `limit` calls per `window` seconds and person (or address, for who has none). `by_address`: whoever it is,
+    for what is asked before anybody is known, because a device is to be had for the asking."""
 
     limit: int
     window: float
+    by_address: bool = False
 
 
 READ_RATE = Rate(600, 60)
@@ -75,6 +78,11 @@ def find(service: type[T]) -> T:
 def current_actor() -> Actor:
     """Who makes this request; `web/auth.py` has found out."""
     return cast(Actor, g.get("actor", ANONYMOUS))
+
+
+def late_actor() -> Actor:
+    """Who makes a request that `web/auth.py` lets in without asking: asked only where the answer depends on it."""
+    return cast(Actor, g.ask_actor())
 
 
 def endpoint(
@@ -254,10 +262,27 @@ def _if_match(required: bool) -> str | None:
 
 
 def _spend(actor: Actor, name: str, rate: Rate | None) -> None:
+    rate = rate or (READ_RATE if request.method in ("GET", "HEAD") else WRITE_RATE)
+    spend(name, caller_address() if rate.by_address else actor.person or caller_address(), rate)
+
+
+def caller_address() -> str:
+    """Where the request comes from; of IPv6 the network, because one household has all of its addresses."""
+    told = request.remote_addr or ""
+    try:
+        address = ip_address(told)
+    except ValueError:
+        return told or "unknown"
+    if isinstance(address, IPv4Address):
+        return told
+    # A server that listens on `::` sees who comes by IPv4 as ::ffff:1.2.3.4.
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+
+
+def spend(name: str, who: str, rate: Rate) -> None:
+    """Count one more of `name` by `who`; `rate.limited` when the rate is spent."""
     if not current_app.config["RATE_LIMITS"]:
         return
-    rate = rate or (READ_RATE if request.method in ("GET", "HEAD") else WRITE_RATE)
-    who = actor.person or request.remote_addr or "unknown"
     allowance = find(KeyValue).spend(f"rate:{name}:{who}", rate.limit, rate.window)  # type: ignore[type-abstract]
     g.allowance = allowance
     if not allowance.allowed:

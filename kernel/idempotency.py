@@ -7,15 +7,18 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, delete, select, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.actor import Actor
-from kernel.db import Base, Instant, Json, Write, insert_ignore
+from kernel.db import Base, Database, Instant, Json, Write, insert_ignore, prune
 from kernel.errors import Conflict, FieldError, Invalid, Unauthenticated
+
+KEPT = timedelta(days=30)
+"""How long a key has its effect; longer than anybody retries."""
 
 
 class IdempotencyKey(Base):
@@ -53,7 +56,7 @@ def once(
     if person is None:
         raise Unauthenticated("session.required", "An idempotency key needs somebody it belongs to.")
     check_key(key)
-    fingerprint = hashlib.sha256(json.dumps([operation, body], sort_keys=True, default=str).encode()).hexdigest()
+    fingerprint = _fingerprint(operation, body)
 
     def run(tx: Write) -> Answer:
         claim = {
@@ -65,13 +68,25 @@ def once(
             "created_at": tx.now,
         }
         if not insert_ignore(tx.session, IdempotencyKey.__table__, claim):
-            return _replay(tx, person, key, fingerprint)
+            return _replay(tx.session, person, key, fingerprint)
         value = fn(tx)
         mine = (IdempotencyKey.person == person) & (IdempotencyKey.key == key)
         tx.session.execute(update(IdempotencyKey).where(mine).values(answer=value))
         return Answer(value)
 
     return run
+
+
+def replayed(db: Database, actor: Actor, key: str | None, operation: str, body: Any) -> Answer | None:
+    """The first answer of a command that comes again, for one that looks at things before it writes: what it is about may have
+    gone since. None when the key is fresh; for another body it is refused as by `once`, which is asked in any case."""
+    person = actor.person
+    if key is None or person is None:
+        return None
+    check_key(key)
+    with db.read() as session:
+        known = session.get(IdempotencyKey, (person, key)) is not None
+        return _replay(session, person, key, _fingerprint(operation, body)) if known else None
 
 
 def check_key(key: str) -> None:
@@ -92,14 +107,19 @@ def first_answer(session: Any, actor: Actor, key: str) -> Answer | None:
     return None if row is None or row.answer is None else Answer(row.answer, replayed=True)
 
 
-def forget_before(tx: Write, moment: datetime) -> None:
-    """Drop keys older than `moment`; nobody retries that long."""
-    tx.session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < moment))
+def forget(db: Database) -> None:
+    """Drop the keys that are older than anybody's retry; a job of the clock."""
+    keys = IdempotencyKey.__table__
+    prune(db, keys, keys.c.created_at < db.clock.now() - KEPT)
 
 
-def _replay(tx: Write, person: str, key: str, fingerprint: str) -> Answer:
+def _fingerprint(operation: str, body: Any) -> str:
+    return hashlib.sha256(json.dumps([operation, body], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _replay(session: Session, person: str, key: str, fingerprint: str) -> Answer:
     same = (IdempotencyKey.person == person) & (IdempotencyKey.key == key)
-    row = tx.session.execute(select(IdempotencyKey.fingerprint, IdempotencyKey.answer).where(same)).one()
+    row = session.execute(select(IdempotencyKey.fingerprint, IdempotencyKey.answer).where(same)).one()
     if row.fingerprint != fingerprint:
         raise Conflict("idempotency.key_reused", "This idempotency key was used with another request.")
     return Answer(row.answer, replayed=True)

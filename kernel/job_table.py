@@ -160,7 +160,7 @@ def fail(tx: Write, batch: Batch, job: Claimed, error: Exception, endless: Colle
 
 def back_off(attempts: int) -> timedelta:
     """Up to 1 s, doubled per attempt up to 5 min, anywhere in between: failed jobs do not return together (full jitter)."""
-    return timedelta(seconds=min(300.0, 2.0 ** (attempts - 1)) * random.random())
+    return timedelta(seconds=min(300.0, 2.0 ** min(attempts - 1, 9)) * random.random())
 
 
 def _change(session: Session, ids: Sequence[str], *where: ColumnElement[bool], **values: Any) -> None:

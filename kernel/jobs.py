@@ -43,10 +43,10 @@ DONE_KEPT = (
 
 @dataclass
 class Lane:
-    """One loop of a worker. What takes long has lanes of its own, and so has what has its time: neither a slow job nor a
-    thousand prompt ones keep an order from being closed."""
+    """One loop of a worker. What takes long has lanes of its own, and so have what has its time and what failed and is tried
+    again: neither a slow job nor a thousand prompt or faulty ones keep an order from being closed."""
 
-    kind: Literal["timed", "prompt", "slow"]
+    kind: Literal["timed", "prompt", "slow", "again"]
     slow: set[str]
     wake: threading.Event = field(default_factory=threading.Event)
     resting: bool = False
@@ -62,11 +62,16 @@ class Lane:
         """The jobs of this lane, as SQL."""
         if self.kind == "slow":
             return JobRow.name.in_(self.slow)
-        timed = JobRow.run_at > JobRow.created_at if self.kind == "timed" else JobRow.run_at <= JobRow.created_at
-        return JobRow.name.not_in(self.slow) & timed
+        later = JobRow.run_at > JobRow.created_at
+        of_kind = {
+            "timed": later & (JobRow.attempts == 0),
+            "again": later & (JobRow.attempts > 0),
+            "prompt": JobRow.run_at <= JobRow.created_at,
+        }
+        return JobRow.name.not_in(self.slow) & of_kind[self.kind]
 
     def is_for(self, job: Mapping[str, Any]) -> bool:
-        """The same, for a row at hand."""
+        """The same, for a row that was just written."""
         if job["name"] in self.slow:
             return self.kind == "slow"
         return self.kind == ("timed" if job["run_at"] > job["created_at"] else "prompt")
@@ -74,8 +79,7 @@ class Lane:
 
 class Worker:
     """Claims due jobs and runs them. `handlers` maps a job's name to what does it; `slow` names those that take long, of which
-    `threads` run at once, beside `hands` prompt ones and one that had to wait for its time (a failed one waits for its time
-    too). What the database guarantees is in `kernel.job_table`."""
+    `threads` run at once, beside `hands` prompt ones, one that had to wait for its time, and one that is tried again. What the database guarantees is in `kernel.job_table`."""
 
     def __init__(
         self, db: Database, handlers: dict[str, Handler], batch: int = 32, threads: int = 1, hands: int = 4
@@ -85,11 +89,11 @@ class Worker:
         self.slow: set[str] = set()
         self.batch = batch
         self.id = new_id("worker", db.clock.now())
-        kinds: list[Any] = ["timed", *["prompt"] * hands, *["slow"] * threads]
+        kinds: list[Any] = ["timed", "again", *["prompt"] * hands, *["slow"] * threads]
         self._lanes = [Lane(kind, self.slow) for kind in kinds]
         self._claims = count(1)
         self._quarantine = threading.Lock()
-        self._stopping = threading.Event()
+        self._stopping, self._ended = threading.Event(), threading.Event()
         self._held: dict[str, Batch] = {}
         self._stranded: dict[str, Batch] = {}
         self._repeated: dict[str, timedelta] = {}
@@ -107,6 +111,13 @@ class Worker:
     def start_repeating(self) -> None:
         """Plan the next run of everything that repeats; where one is planned already, nothing changes."""
         for name in self._repeated:
+            self.db.write(lambda tx, name=name: self._plan(tx, name))  # type: ignore[misc]
+
+    def plan_again(self) -> None:
+        """Plan whatever repeats and has no row any more."""
+        with self.db.read() as session:
+            planned = set(session.scalars(select(JobRow.name).where(JobRow.name.in_(self._repeated)).distinct()))
+        for name in self._repeated.keys() - planned:
             self.db.write(lambda tx, name=name: self._plan(tx, name))  # type: ignore[misc]
 
     def _plan(self, tx: Write, name: str) -> None:
@@ -142,18 +153,22 @@ class Worker:
             lane.wake.set()
 
     def run_forever(self) -> None:
-        """Run due jobs in each lane until `stop`."""
+        """Run due jobs in each lane until `stop`, and what is at hand then to its end."""
+        self._ended.clear()
         threading.Thread(target=self._keep, name="leases", daemon=True).start()
         timed, *others = self._lanes
         threads = [
             threading.Thread(target=self._run_lane, args=[lane], name=f"{lane.kind} jobs", daemon=True)
             for lane in others
         ]
-        for thread in threads:
-            thread.start()
-        self._run_lane(timed)
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.start()
+            self._run_lane(timed)
+            for thread in threads:
+                thread.join()
+        finally:
+            self._ended.set()
 
     def _run_lane(self, lane: Lane) -> None:
         """Run due jobs, then wait for a wake-up or for the next one's time (at most `POLL`: others write too)."""
@@ -232,10 +247,12 @@ class Worker:
         return True
 
     def _keep(self) -> None:
-        """Renew the leases while jobs are at hand, so that one that takes long is not begun by somebody else too."""
-        while not self._stopping.wait(LEASE.total_seconds() / 3):
+        """Renew the leases while jobs are at hand, also of one that is ended after `stop`: what takes long is not begun by
+        somebody else too. And plan what repeats, should an operator have dropped its next run."""
+        while not self._ended.wait(LEASE.total_seconds() / 3):
             try:
                 self.renew()
+                self.plan_again()
             except Exception:
                 log.exception("leases were not renewed")
 

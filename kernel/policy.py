@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -39,7 +40,7 @@ class PolicyChange(Base):
 
 # Built once: orders read it on their hot path.
 _VALUES = (
-    select(PolicyChange.name, PolicyChange.scope, PolicyChange.value)
+    select(PolicyChange.name, PolicyChange.scope, PolicyChange.value, PolicyChange.id)
     .where(PolicyChange.name.in_(bindparam("names", expanding=True)))
     .where(PolicyChange.scope.in_(bindparam("scopes", expanding=True)))
     .order_by(PolicyChange.id)
@@ -53,7 +54,7 @@ class Policies:
         self.db = db
         self._defaults: dict[str, bool | int | float | str] = {}
         self._bounds: dict[str, tuple[float, float]] = {}
-        self._kept: tuple[dict[str, Any], float] = {}, 0.0
+        self._kept: tuple[dict[str, tuple[Any, str]], float] = {}, 0.0
         self._changes = 0
 
     def declare(self, name: str, default: T, low: float = float("-inf"), high: float = float("inf")) -> None:
@@ -72,26 +73,39 @@ class Policies:
 
     def values(self, session: Session, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
         """Several policies by one statement: (name, scope) -> what `get` would give."""
+        return {pair: value for pair, (value, _) in self._versions(session, wanted).items()}
+
+    def _versions(self, session: Session, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[Any, str]]:
+        """`values`, each with the id of the change that made it so; "" for a default."""
         pairs = list(wanted)
         asked = {"names": list({name for name, _ in pairs}), "scopes": list({"", *(scope for _, scope in pairs)})}
-        found = {(name, scope): value for name, scope, value in session.execute(_VALUES, asked)}
+        found = {(name, scope): (value, id) for name, scope, value, id in session.execute(_VALUES, asked)}
         return {
-            (name, scope): found.get((name, scope), found.get((name, ""), self._defaults[name]))
+            (name, scope): found.get((name, scope), found.get((name, ""), (self._defaults[name], "")))
             for name, scope in pairs
         }
 
     def lately(self, names: Sequence[str]) -> list[Any]:
         """The values for everybody, at most a second old: what a page asks each time. A change made by this process is
         seen at once, another's within that second."""
+        return self.edition(names)[0]
+
+    def edition(self, names: Sequence[str], session: Session | None = None) -> tuple[list[Any], str]:
+        """What `lately` gives, and the id of the newest change among them: the version of the policy they make up, "" while
+        all are defaults. Inside a write with its session."""
+        kept = self._lately(names, session)
+        return [kept[name][0] for name in names], max((kept[name][1] for name in names), default="")
+
+    def _lately(self, names: Sequence[str], session: Session | None) -> dict[str, tuple[Any, str]]:
         kept, at = self._kept
         if at < time.monotonic() - KEPT_FOR or not kept.keys() >= set(names):
             asked = self._changes
-            with self.db.read() as session:
-                found = self.values(session, [(name, "") for name in self._defaults])
+            with nullcontext(session) if session else self.db.read() as reading:
+                found = self._versions(reading, [(name, "") for name in self._defaults])
             kept = {name: value for (name, _), value in found.items()}
             if asked == self._changes:  # what was read before a change is not kept after it
                 self._kept = kept, time.monotonic()
-        return [kept[name] for name in names]
+        return kept
 
     def declared(self) -> list[dict[str, Any]]:
         """Every policy with its present value for everybody, its default, and its bounds (None where there is none)."""
@@ -150,9 +164,7 @@ class Policies:
                 [FieldError("name", "policy.unknown", ", ".join(sorted(self._defaults)))],
             )
         number = isinstance(default, int | float) and not isinstance(default, bool)
-        fits = (
-            isinstance(value, int | float) and not isinstance(value, bool) if number else type(value) is type(default)
-        )
+        fits = type(value) is type(default) or (type(default) is float and type(value) is int)
         if not fits or (number and not self._bounds[name][0] <= value <= self._bounds[name][1]):  # type: ignore[operator]
             raise Invalid(
                 "policy.out_of_bounds",

@@ -281,6 +281,14 @@ class MediaServer(Protocol):
         at its next `tend`."""
         ...
 
+    def stored(self) -> list[str]:
+        """The streams, running and over, of which there are files."""
+        ...
+
+    def clear(self, stream_id: str) -> None:
+        """Delete the files of a broadcast that is over; one that some process has charge of stays. Idempotent."""
+        ...
+
     def file(self, stream_id: str, name: str) -> Path | None:
         """The path of the playlist or a segment, or None; never a path outside the stream's folder."""
         ...

@@ -28,17 +28,24 @@ class Seat:
 
 @dataclass
 class Connection:
-    """One socket. `who` names it in presence: a person once, however many tabs they have open."""
+    """One socket. `who` names it in presence: a person once, however many tabs they have open. `address` is its own."""
 
     sid: str
     actor: Actor
     again: Callable[[], Actor]
     checked: float
     who: str
+    address: str = ""
     rooms: dict[str, Seat] = field(default_factory=dict)
     walls: frozenset[str] = frozenset()
-    frames: int = 0
-    window: float = 0.0
+
+    def look_again(self, now: float) -> None:
+        """Whose it is, in which roles; `Unauthenticated` when its log-in has ended."""
+        if self.actor.account_id is None:
+            return
+        actor = self.again()
+        actor.require_account()
+        self.actor, self.checked = actor, now
 
 
 class Audience:

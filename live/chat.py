@@ -7,15 +7,15 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from accounts import AccountRef, AccountService
+from accounts import STAFF, AccountRef, AccountService, out_of_sight
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write
 from kernel.errors import Conflict, Forbidden, NotFound, TooMany
-from kernel.idempotency import Answer, first_answer, once
+from kernel.idempotency import Answer, once, replayed
 from kernel.ids import new_id
 from kernel.ports import KeyValue, Realtime
-from live.desk import STAFF, restriction
+from live.desk import restriction
 from live.directory import RoomDirectory
 from live.facts import ChatSent
 from live.models import ChatRow, Room
@@ -58,17 +58,15 @@ class ChatService:
         """Say something: `{"id", "n"}`. `room.not_live`, `chat.muted`, `room.banned`, `chat.slow`, `chat.too_fast`,
         `chat.refused`: what certainly breaks a rule, or is doubtful while an earlier doubt about the speaker is open."""
         account_id = actor.require_account()
-        room = self.directory.seen(actor, room_id)
-        with self.db.read() as session:
-            answered = first_answer(session, actor, key) is not None
+        if (again := self.said(actor, room_id, text, key)) is not None:
+            return again
+        self._spend(account_id, self.directory.seen(actor, room_id))
         weight = weigh(text)
-        if not answered:
-            self._spend(account_id, room)
-            if weight == REFUSE:
-                raise refused()
+        if weight == REFUSE:
+            raise refused()
 
         def write(tx: Write) -> dict[str, Any]:
-            self._check_speaker(tx, room_id, account_id)
+            self._check_speaker(tx, room_id, actor)
             counted = update(Room).where(Room.id == room_id, Room.status == "live", Room.hidden.is_(False))
             n = tx.session.scalar(counted.values(chat_n=Room.chat_n + 1).returning(Room.chat_n))
             if n is None:
@@ -80,7 +78,11 @@ class ChatService:
             tx.record(ChatSent(room_id, row.id, account_id))
             return {"id": row.id, "n": n}
 
-        return self.db.write(once(actor, key, "chat.send", {"room": room_id, "text": text}, write))
+        return self.db.write(once(*_command(actor, room_id, text, key), write))
+
+    def said(self, actor: Actor, room_id: str, text: str, key: str) -> Answer | None:
+        """What this was answered when it was said already, whatever became of the room or the speaker since."""
+        return replayed(self.db, *_command(actor, room_id, text, key))
 
     def publish(self, chat_id: str) -> None:
         """Pass a committed message on to the sockets."""
@@ -98,12 +100,11 @@ class ChatService:
         self.realtime.publish(f"room:{row.room_id}", "chat.deleted", gone)
 
     def recent(self, viewer: Actor, room_id: str, limit: int = RECENT) -> list[dict[str, Any]]:
-        """The last messages, oldest first, without those of people behind a block."""
-        walls = self.accounts.walled_off(viewer)
-        gone = ChatRow.deleted_by.is_(None)
-        query = select(ChatRow).where(ChatRow.room_id == room_id, gone).order_by(ChatRow.n.desc()).limit(limit)
+        """The last messages, oldest first, without those of suspended accounts and of people behind a block."""
+        there = ChatRow.deleted_by.is_(None), ~out_of_sight(ChatRow.account_id, viewer.account_id)
+        query = select(ChatRow).where(ChatRow.room_id == room_id, *there).order_by(ChatRow.n.desc()).limit(limit)
         with self.db.read() as session:
-            rows = [row for row in session.scalars(query) if row.account_id not in walls]
+            rows = list(session.scalars(query))
         senders = self.accounts.refs(row.account_id for row in rows)
         return [_message(row, senders[row.account_id]) for row in reversed(rows) if row.account_id in senders]
 
@@ -134,12 +135,16 @@ class ChatService:
             if not allowance.allowed:
                 raise TooMany("chat.too_fast", "You speak faster than anybody reads.", retry_after=allowance.reset)
 
-    def _check_speaker(self, tx: Write, room_id: str, account_id: str) -> None:
-        found = restriction(tx.session, room_id, account_id, tx.now)
-        if found is not None:
+    def _check_speaker(self, tx: Write, room_id: str, actor: Actor) -> None:
+        found = restriction(tx.session, room_id, actor.require_account(), tx.now)
+        if found is not None and not actor.has(*STAFF):
             until = None if found.until is None else rfc3339(found.until)
             code = "room.banned" if found.kind == "ban" else "chat.muted"
             raise Forbidden(code, "You may not speak in this room.", until=until)
+
+
+def _command(actor: Actor, room_id: str, text: str, key: str) -> tuple[Actor, str, str, dict[str, str]]:
+    return actor, key, "chat.send", {"room": room_id, "text": text}
 
 
 def _message(row: ChatRow, sender: AccountRef) -> dict[str, Any]:

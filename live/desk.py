@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import String, cast, delete, select, update
 from sqlalchemy.orm import Session
 
+from accounts import STAFF
 from kernel.actor import Actor
 from kernel.clock import rfc3339
-from kernel.db import Database, Write, upsert
+from kernel.db import Database, Write, alone, upsert
 from kernel.errors import AppError, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from live.facts import ChatDeleted, RoomHidden, RoomRestored, RoomTitled, ViewerReleased, ViewerRestricted
 from live.models import ChatRow, Restriction, Room, change_room
@@ -18,7 +19,6 @@ from live.service import RoomService
 from live.shelf import RoomShelf
 from live.words import PASS, refused, weigh
 
-STAFF = ("moderator", "admin")
 _VERDICT = "verdict"  # in place of who deleted a message, when a case decided it
 
 
@@ -125,20 +125,26 @@ class RoomDesk:
         self.db.write(lambda tx: self.delete_message(tx, chat_id, account_id))
 
     def restrict_by(self, actor: Actor, room_id: str, form: RestrictionIn) -> None:
-        """Mute or ban: by the host or a moderator, and not the host."""
+        """Mute or ban: by the host or a moderator, and neither the host nor a moderator. `restriction.by_staff`."""
         room = self.directory.hosted(actor, room_id, *STAFF)
         if form.account == room.host_id:
             raise Invalid("restriction.host", "The host cannot be muted in their own room.")
-        if form.account not in self.directory.accounts.refs([form.account]):
-            raise NotFound("account.not_found", "There is no such account.")
+        if self.directory.accounts.actor(form.account).has(*STAFF):
+            raise Forbidden("restriction.staff", "A moderator cannot be muted or banned.")
         by = actor.require_account()
-        self.db.write(lambda tx: self.restrict(tx, room_id, form, by))
+
+        def write(tx: Write) -> None:
+            _check_setter(tx, actor, room_id, form.account)
+            self.restrict(tx, room_id, form, by)
+
+        self.db.write(write)
 
     def release_by(self, actor: Actor, room_id: str, account_id: str) -> None:
-        """Let somebody speak and be here again; nobody restricted is no error."""
+        """Let somebody speak and be here again; nobody restricted is no error. `restriction.by_staff`."""
         self.directory.hosted(actor, room_id, *STAFF)
 
         def write(tx: Write) -> None:
+            _check_setter(tx, actor, room_id, account_id)
             mine = (Restriction.room_id == room_id) & (Restriction.account_id == account_id)
             if tx.session.execute(delete(Restriction).where(mine)).rowcount:  # type: ignore[attr-defined]
                 tx.record(ViewerReleased(room_id, account_id))
@@ -165,8 +171,8 @@ class RoomDesk:
         self.db.write(lambda tx: self.log.tell(tx, room_id, "notice", {"text": text}))
 
     def check_entry(self, actor: Actor, room_id: str) -> None:
-        """Refuse who is banned (`room.banned`)."""
-        if actor.account_id is None:
+        """Refuse who is banned (`room.banned`), unless they are moderators by now."""
+        if actor.account_id is None or actor.has(*STAFF):
             return
         with self.db.read() as session:
             found = restriction(session, room_id, actor.account_id, self.db.clock.now())
@@ -179,6 +185,14 @@ def restriction(session: Session, room_id: str, account_id: str, now: datetime) 
     """What holds against this account in this room now."""
     row = session.get(Restriction, (room_id, account_id))
     return row if row is not None and (row.until is None or row.until > now) else None
+
+
+def _check_setter(tx: Write, actor: Actor, room_id: str, account_id: str) -> None:
+    """What a moderator set is for moderators to change, as long as it holds."""
+    alone(tx.session, f"restriction:{room_id}:{account_id}")
+    found = restriction(tx.session, room_id, account_id, tx.now)
+    if found is not None and found.set_by != actor.account_id and not actor.has(*STAFF):
+        raise Forbidden("restriction.by_staff", "A moderator set this, and only moderators change it.")
 
 
 def _cannot_retitle(room: Room) -> AppError:

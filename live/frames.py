@@ -98,9 +98,17 @@ class ChatDeletedOut(Schema):
 
 
 class RoomGone(Schema):
-    """This connection is out of the room: hidden, banned, or behind a block."""
+    """This connection is out of the room: hidden, banned, or behind a block. After any code but `room.not_found` and `room.banned`,
+    which say that something failed on our side, one may join again."""
 
     room: str
+    code: str
+
+
+class SessionEnded(Schema):
+    """The log-in of this connection is over, and so is the connection: logged out (`session.invalid`; `session.required` for a
+    page), expired, or suspended. After any other code nobody could say; one may connect again."""
+
     code: str
 
 
@@ -141,5 +149,6 @@ OUT: dict[str, Frame] = {
     "room.gone": Frame("This connection is out of the room.", RoomGone),
     "chat.muted": Frame("You may not speak in this room.", RoomGone),
     "degraded": Frame("Something this connection leans on went away or came back.", Degraded),
+    "session.ended": Frame("The last this connection hears: its log-in is over.", SessionEnded),
     "order.changed": Frame("An order of yours changed, or the wait for a unit is over.", OrderChanged),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, false, update
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, false, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Instant, Json, Write
@@ -143,6 +143,11 @@ class Restriction(Base):
     kind: Mapped[str] = mapped_column(String(8))
     until: Mapped[datetime | None] = mapped_column(Instant)
     set_by: Mapped[str] = mapped_column(_ID)
+
+
+def hold_room(tx: Write, room_id: str) -> None:
+    """Keep a room's row until this commit: what is made of its shelf is made by one after the other."""
+    tx.session.execute(select(Room.id).where(Room.id == room_id).with_for_update(key_share=True))
 
 
 def change_room(tx: Write, *where: Any, **values: Any) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pydantic import BaseModel
-from sqlalchemy import insert, select
+from sqlalchemy import and_, insert, select
 from sqlalchemy.orm import Session
 
-from accounts import AccountService
+from accounts import AccountService, out_of_sight
 from kernel.db import Database, Write
 from kernel.errors import FieldError, Invalid
-from live.models import ShelfItem
+from live.models import Room, ShelfItem
 from live.schemas import Disclosure
 from live.state import stock_state
 
@@ -31,9 +31,9 @@ class Gate(Protocol):
 class Products(Protocol):
     """What shop answers: how SKUs look, and whose they are."""
 
-    def chips(self, sku_ids: Sequence[str]) -> dict[str, Any]: ...
+    def chips(self, viewer_id: str | None, sku_ids: Sequence[str]) -> dict[str, Any]: ...
 
-    def merchants(self, session: Session, sku_ids: Sequence[str]) -> dict[str, str]: ...
+    def owners(self, session: Session, sku_ids: Sequence[str]) -> dict[str, str]: ...
 
     def sku_ids(self, product_ids: Sequence[str]) -> dict[str, tuple[str, ...]]: ...
 
@@ -60,12 +60,13 @@ class Selling:
         if not sku_ids:
             return set()
         self.gate.check(session, host_id, sku_ids)
-        merchants = self.products.merchants(session, sku_ids)
-        return {sku for sku in sku_ids if merchants.get(sku) == host_id}
+        owners = self.products.owners(session, sku_ids)
+        return {sku for sku in sku_ids if owners.get(sku) == host_id}
 
     def offer(self, host_id: str, sku_ids: Sequence[str], own: bool) -> tuple[list[Item], dict[str, Any] | None]:
-        """The shelf as viewers see it, yet without stock, and its label."""
-        chips = self.products.chips(sku_ids) if sku_ids else {}
+        """The shelf, yet without stock, and its label. A room's log is one for all who watch, so that the shelf is as a stranger
+        sees it; across a block of the viewer's own nothing can be bought from it."""
+        chips = self.products.chips(None, sku_ids) if sku_ids else {}
         items = [_plain(chips[sku]) for sku in sku_ids if sku in chips]
         label = self.disclosure(host_id, bool(sku_ids), own)
         return items, label.model_dump() if label else None
@@ -91,13 +92,20 @@ class Selling:
     def skus(self, room_id: str) -> list[str]:
         """What stands on a shelf, in the host's order."""
         with self.db.read() as session:
-            query = select(ShelfItem.sku_id).where(ShelfItem.room_id == room_id).order_by(ShelfItem.position)
-            return list(session.scalars(query))
+            return self.skus_within(session, room_id)
 
-    def carries(self, session: Session, room_id: str, sku_ids: Sequence[str]) -> bool:
-        """Whether one of these stands on the room's shelf, as the write or read under way sees it."""
-        here = select(ShelfItem.sku_id).where(ShelfItem.room_id == room_id, ShelfItem.sku_id.in_(sku_ids))
-        return session.execute(here.limit(1)).first() is not None
+    def skus_within(self, session: Session, room_id: str) -> list[str]:
+        """`skus`, as the write or read under way sees them."""
+        query = select(ShelfItem.sku_id).where(ShelfItem.room_id == room_id).order_by(ShelfItem.position)
+        return list(session.scalars(query))
+
+    def carries(self, session: Session, viewer_id: str, room_id: str, sku_ids: Sequence[str]) -> bool | None:
+        """Whether one of these stands on the room's shelf, as the write or read under way sees it; None when the room is out of
+        this viewer's sight."""
+        item = select(ShelfItem.sku_id).where(ShelfItem.room_id == room_id, ShelfItem.sku_id.in_(sku_ids)).exists()
+        there = and_(~Room.hidden, ~out_of_sight(Room.host_id, viewer_id))
+        row = session.execute(select(there.label("there"), item.label("item")).where(Room.id == room_id)).first()
+        return False if row is None else bool(row.item) if row.there else None
 
 
 def label(sells: bool, own: bool, synthetic: bool) -> Disclosure | None:

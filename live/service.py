@@ -5,22 +5,26 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from kernel.actor import Actor
-from kernel.db import Database, Write
-from kernel.errors import AppError, Conflict, Forbidden
-from kernel.idempotency import Answer, once
+from kernel.db import Database, Write, alone
+from kernel.errors import AppError, Conflict, Forbidden, Unavailable
+from kernel.idempotency import Answer, once, replayed
 from kernel.ids import new_id
+from kernel.policy import Policies
 from live.directory import RoomDirectory
 from live.facts import RoomCreated, RoomEnded, RoomStarted, RoomTitled
 from live.ingest import release_within
 from live.log import RoomLog
-from live.models import SRT, TEST_PICTURE, Room, RoomSession, change_room
+from live.models import SRT, TEST_PICTURE, Room, RoomSession, change_room, hold_room
 from live.schemas import RoomIn
 from live.selling import Selling
 from live.streams import RoomStreams
 
+ROOMS_ON_AIR = "live.rooms_on_air"
+"""The policy of how many rooms the site carries at once: each is a process that encodes."""
 SWEEP = "live.sweep"
 SWEEP_EVERY = timedelta(seconds=5)
 
@@ -29,13 +33,21 @@ class RoomService:
     """What its host does with a room; `RoomShelf` has the goods, `RoomDesk` the order, `RoomDirectory` the reading."""
 
     def __init__(
-        self, db: Database, directory: RoomDirectory, selling: Selling, streams: RoomStreams, log: RoomLog
+        self,
+        db: Database,
+        directory: RoomDirectory,
+        selling: Selling,
+        streams: RoomStreams,
+        log: RoomLog,
+        policies: Policies,
     ) -> None:
         self.db = db
         self.directory = directory
         self.selling = selling
         self.streams = streams
         self.log = log
+        self.policies = policies
+        policies.declare(ROOMS_ON_AIR, 30, low=0, high=10_000)
 
     def create(self, actor: Actor, form: RoomIn, key: str | None = None) -> Answer:
         """Make a room, not yet on air. A shelf goes through the product gate."""
@@ -60,15 +72,25 @@ class RoomService:
         return room_id
 
     def start(self, actor: Actor, room_id: str, key: str | None = None) -> Answer:
-        """Go on air: the stream first, then the commit that says so. `room.already_live`, `room.hidden`, `room.stream_changed`."""
-        room = self.directory.hosted(actor, room_id)
+        """Go on air: the stream first, then the commit that says so. `room.already_live`, `room.hidden`, `room.stream_changed`,
+        `room.shelf_changed`, `room.host_on_air`, `air.full`."""
+        room, command = self.directory.hosted(actor, room_id), (actor, key, f"rooms.start:{room_id}", dict[str, Any]())
+        if (again := replayed(self.db, *command)) is not None:
+            self.streams.follow(room_id)
+            return self._present(actor, again)
         skus = self.selling.skus(room_id)
         with self.db.read() as session:  # no stream for who would be refused
+            self._check_air(session, room)
             own = self.selling.clear(session, room.host_id, skus)
         items, disclosure = self.selling.offer(room.host_id, skus, bool(own))
-        self.streams.begin(room)
+        begun = self.streams.begin(room)
 
         def write(tx: Write) -> dict[str, Any]:
+            alone(tx.session, ROOMS_ON_AIR)
+            self._check_air(tx.session, room)
+            hold_room(tx, room_id)
+            if self.selling.skus_within(tx.session, room_id) != skus:
+                raise Conflict("room.shelf_changed", "The shelf was changed meanwhile; start again.")
             self.selling.clear(tx.session, room.host_id, skus)
             session_id = self._go_live(tx, room)
             shelf = self.selling.with_stock(tx, items)
@@ -83,9 +105,9 @@ class RoomService:
             return {"room": room_id}
 
         try:
-            answer = self.db.write(once(actor, key, f"rooms.start:{room_id}", {}, write))
-        except AppError:
-            self.streams.follow(room_id)
+            answer = self.db.write(once(*command, write))
+        except Exception:
+            self.streams.take_back(room_id, begun)
             raise
         if answer.replayed:
             self.streams.follow(room_id)
@@ -116,6 +138,16 @@ class RoomService:
         self.log.append(tx, room_id, room.session_id, "room.ended", {"reason": reason})
         tx.record(RoomEnded(room_id, room.session_id, room.host_id, reason))
         return True
+
+    def _check_air(self, session: Session, room: Room) -> None:
+        """A host is on air in one room, and the site in so many; a hidden one counts, for it may come back."""
+        others = (Room.status == "live", Room.id != room.id)
+        other = session.scalar(select(Room.id).where(*others, Room.host_id == room.host_id).limit(1))
+        if other is not None:
+            raise Conflict("room.host_on_air", "Another room of yours is on air; end it first.", room=other)
+        most = self.policies.get(session, ROOMS_ON_AIR)
+        if session.scalars(select(func.count()).select_from(Room).where(*others)).one() >= most:
+            raise Unavailable("air.full", "As many rooms are on air as fit; try again later.", retry_after=60)
 
     def _go_live(self, tx: Write, room: Room) -> str:
         session_id = new_id("live", tx.now)

@@ -13,7 +13,7 @@ from kernel.errors import Conflict, FieldError, Invalid
 from live.directory import RoomDirectory
 from live.facts import ProductPinned, ShelfChanged
 from live.log import RoomLog
-from live.models import Room, ShelfItem, change_room
+from live.models import Room, ShelfItem, change_room, hold_room
 from live.schemas import RoomOut
 from live.selling import Item, Selling
 from live.state import stock_state
@@ -38,6 +38,7 @@ class RoomShelf:
         items, disclosure = self.selling.offer(room.host_id, sku_ids, bool(own))
 
         def write(tx: Write) -> None:
+            hold_room(tx, room_id)
             self.selling.clear(tx.session, room.host_id, sku_ids)
             tx.session.execute(delete(ShelfItem).where(ShelfItem.room_id == room_id))
             self.selling.fill(tx, room_id, sku_ids, own)
@@ -84,18 +85,38 @@ class RoomShelf:
 
     def refresh(self, product_id: str) -> None:
         """Show live rooms the present title and price of a product."""
-        skus = [sku for found in self.selling.products.sku_ids([product_id]).values() for sku in found]
+        self._show_again([sku for found in self.selling.products.sku_ids([product_id]).values() for sku in found])
+
+    def refresh_goods_of(self, merchant_id: str) -> None:
+        """Take the goods of a merchant who was suspended off the shelves of live rooms, or put them back."""
+        on_air = select(ShelfItem.sku_id).join(Room, Room.id == ShelfItem.room_id).where(Room.status == "live")
+        with self.db.read() as session:
+            owners = self.selling.products.owners(session, session.scalars(on_air.distinct()).all())
+        self._show_again([sku for sku, owner in owners.items() if owner == merchant_id])
+
+    def _show_again(self, skus: Sequence[str]) -> None:
+        """Tell the live rooms that have one of these on their shelf how it looks now."""
         with self.db.read() as session:
             query = select(ShelfItem.room_id).join(Room, Room.id == ShelfItem.room_id)
             query = query.where(ShelfItem.sku_id.in_(skus), Room.status == "live").distinct()
             rooms = [session.get_one(Room, room_id) for room_id in session.scalars(query)]
         for room in rooms:
-            items, disclosure = self._offer(room)
-            self.db.write(lambda tx, x=(room.id, items, disclosure): self._tell(tx, *x))  # type: ignore[misc]
+            while not self._told_again(room):  # the host put other things on it meanwhile
+                pass
 
-    def _offer(self, room: Room) -> tuple[list[Item], dict[str, Any] | None]:
-        own = self.directory.rows([room.id]).found[room.id].own
-        return self.selling.offer(room.host_id, self.selling.skus(room.id), own)
+    def _told_again(self, room: Room) -> bool:
+        """Whether the shelf still was the one that was looked at."""
+        skus, own = self.selling.skus(room.id), self.directory.rows([room.id]).found[room.id].own
+        items, disclosure = self.selling.offer(room.host_id, skus, own)
+
+        def write(tx: Write) -> bool:
+            hold_room(tx, room.id)
+            if self.selling.skus_within(tx.session, room.id) != skus:
+                return False
+            self._tell(tx, room.id, items, disclosure)
+            return True
+
+        return self.db.write(write)
 
     def _tell(self, tx: Write, room_id: str, items: list[Item], disclosure: dict[str, Any] | None) -> None:
         shelf = self.selling.with_stock(tx, items)

@@ -8,17 +8,20 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 from flask_socketio import Namespace
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from accounts import STAFF
 from kernel.actor import Actor
 from kernel.context import request_id
 from kernel.errors import AppError, Forbidden, Invalid, Malformed, TooMany, Unauthenticated
 from kernel.http import parse
 from kernel.ports import Clock, Realtime
 from live import frames
+from live.allowance import FrameAllowance
 from live.audience import Audience, Authenticate, Connection, Seat
 from live.chat import ChatService
 from live.counter import Checkout
@@ -31,7 +34,6 @@ from live.models import Room
 log = logging.getLogger("offshelf.live")
 Ack = dict[str, Any]
 MAX_ROOMS = 20
-FRAMES, WINDOW = 100, 10.0  # at most so many frames in so many seconds on one connection
 RECHECK = 15.0  # how old a log-in may be, in seconds, before speaking or buying looks at it again
 
 
@@ -51,11 +53,12 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         problem: Callable[[Exception], Ack],
         defer: Defer = at_once,
         count: Callable[[str, str], None] = lambda kind, result: None,
+        limit_addresses: bool = True,
         path: str = "/live",
     ) -> None:
         super().__init__(path)
         self.rooms, self.chat, self.desk, self.checkout = rooms, chat, desk, checkout
-        self.count = count
+        self.count, self.allowance = count, FrameAllowance(limit_addresses)
         self.clock, self.authenticate, self.problem, self.defer = clock, authenticate, problem, defer
         self.delivery = Delivery(rooms.log, clock, self._emit, self._enter)
         self.realtime, self._degraded = realtime, realtime.degraded
@@ -76,6 +79,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
             self._degraded = degraded
             for sid in list(self.audience.connections):
                 self._emit("degraded", {"realtime": degraded}, to=sid)
+        self.allowance.forget(self.clock.now().timestamp())
         self.audience.tick()
 
     # -- the door -------------------------------------------------------------------------------------------------
@@ -99,28 +103,29 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
             self.count(kind, result)
 
     def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any) -> None:
+        again = partial(self.authenticate, auth, environ)
         try:
             if auth is not None and not isinstance(auth, dict):
                 raise Malformed("auth.malformed", 'auth takes an object: {"token": TOKEN}, or nothing.')
-            actor = self.authenticate(auth, environ)
+            actor = again()
         except Exception as error:
             body = self.problem(error)["problem"]
             raise Refused(body["detail"], body) from None
 
-        def again() -> Actor:
-            return self.authenticate(auth, environ)
-
         now = self.clock.now().timestamp()
-        connection = Connection(sid, actor, again, now, actor.person or sid, window=now)
+        connection = Connection(sid, actor, again, now, actor.person or sid, str(environ.get("REMOTE_ADDR", "")))
         self.audience.connections[sid] = connection
         self._look_behind_walls(connection)
-        if actor.person is not None:  # after the connect packet, so that nothing overtakes it
-            self.defer(self._enter, sid, f"account:{actor.person}")
+        if actor.account_id is not None:  # after the connect packet, so that nothing overtakes it
+            self.defer(self._enter, sid, f"account:{actor.account_id}")
+            self.defer(self._close_if_ended, connection)  # what ended the log-in meanwhile found nobody
 
     def _frame(self, connection: Connection | None, event: Any, args: tuple[Any, ...]) -> Ack:
         if connection is None:
             raise Unauthenticated("session.required", "This connection is not open.")
         self._spend(connection)
+        if event is None:  # what stands for a frame that cannot be read
+            raise Malformed("frame.malformed", "A frame is a JSON list: the event's name, then one object.")
         handle = self._handlers.get(event) if isinstance(event, str) else None
         if handle is None:
             raise Invalid("event.unknown", f"This namespace takes {', '.join(frames.IN)}.")
@@ -129,27 +134,42 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         return {"ok": True, **handle(connection, parse(frames.IN[event].body, args[0]))}
 
     def _spend(self, connection: Connection) -> None:
-        now = self.clock.now().timestamp()
-        if now - connection.window >= WINDOW:
-            connection.window, connection.frames = now, 0
-        connection.frames += 1
-        if connection.frames > FRAMES:
-            wait = max(0.0, WINDOW - (now - connection.window))
-            raise TooMany("rate.limited", f"At most {FRAMES} frames in {WINDOW:g} seconds.", retry_after=wait)
+        now, person = self.clock.now().timestamp(), connection.actor.person
+        self.allowance.spend(person or connection.address, now, person is not None)
 
     def _account(self, connection: Connection) -> Actor:
         """The actor of a frame that speaks or buys, looked at again when the log-in was checked a while ago."""
-        now = self.clock.now().timestamp()
-        if now - connection.checked > RECHECK:
-            connection.actor, connection.checked = connection.again(), now
+        if connection.actor.has(*STAFF) or self.clock.now().timestamp() - connection.checked > RECHECK:
+            self._look_again(connection)
         connection.actor.require_account()
         return connection.actor
+
+    def _look_again(self, connection: Connection) -> None:
+        """Whose connection it is, in which roles; it ends with its log-in, once the frame is answered."""
+        try:
+            connection.look_again(self.clock.now().timestamp())
+        except Unauthenticated as ended:
+            self.defer(self._close, connection, ended.code)
+            raise
+
+    def _close_if_ended(self, connection: Connection) -> None:
+        """Who cannot be asked now is asked when they come again."""
+        try:
+            connection.look_again(self.clock.now().timestamp())
+        except AppError as error:
+            self._close(connection, error.code)
+
+    def _close(self, connection: Connection, code: str) -> None:
+        if connection.sid in self.audience.connections:
+            self._emit("session.ended", {"code": code}, to=connection.sid)
+            self.disconnect(connection.sid)
 
     # -- frames ---------------------------------------------------------------------------------------------------
 
     def _join(self, connection: Connection, frame: frames.RoomJoin) -> Ack:
         if len(connection.rooms) >= MAX_ROOMS and frame.room not in connection.rooms:
             raise TooMany("room.too_many", f"At most {MAX_ROOMS} rooms on one connection.", retry_after=1)
+        self._look_again(connection)
         room = self._may_enter(connection, frame.room)
         host = self.rooms.host(room)
         chat = self.chat.recent(connection.actor, room.id)
@@ -157,7 +177,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         state, events, seq = self.rooms.log.catch_up(room.id, frame.after)
         seat = self._sit(connection, room)
         known = {"snapshot": state} if state is not None else {"events": events}
-        self.defer(self.audience.admit, connection, room.id, seq, seat)
+        self.defer(self._admit, connection, room.id, seq, seat)
         viewers = self.rooms.presence.viewers(room.id)
         about = {"viewers": viewers, "host": host.model_dump(mode="json"), "playlist": playlist(room), "chat": chat}
         return {**known, "seq": seq, **about, "degraded": self._degraded}
@@ -178,14 +198,25 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
             raise
         return seat
 
+    def _admit(self, connection: Connection, room_id: str, seq: int, seat: Seat) -> None:
+        """After the ack. Who cannot be let in now is thrown out with the code of what failed: they would sit there and hear nothing."""
+        try:
+            self.audience.admit(connection, room_id, seq, seat)
+        except Exception as error:
+            code = self.problem(error)["problem"]["code"]
+            if self.audience.holds(connection, room_id, seat):
+                self.audience.throw_out(connection, room_id, code)
+
     def _leave(self, connection: Connection, frame: frames.RoomLeave) -> Ack:
         self.audience.out(connection, frame.room)
         return {}
 
     def _chat(self, connection: Connection, frame: frames.ChatSend) -> Ack:
-        actor = self._account(connection)
+        actor, said = self._account(connection), (frame.room, frame.text, frame.key)
+        if frame.room not in connection.rooms and (again := self.chat.said(actor, *said)) is not None:
+            return again.value
         self._must_be_in(connection, frame.room)
-        return self.chat.send(actor, frame.room, frame.text, frame.key).value
+        return self.chat.send(actor, *said).value
 
     def _quote(self, connection: Connection, frame: frames.OfferQuote) -> Ack:
         actor = self._account(connection)
@@ -223,17 +254,14 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         elif event == "room.hidden":
             for connection in self.audience.in_room(room_id):
                 seat = connection.rooms.get(room_id)
-                if (
-                    seat
-                    and connection.actor.account_id != seat.host_id
-                    and not connection.actor.has("moderator", "admin")
-                ):
+                if seat and connection.actor.account_id != seat.host_id and not self._is_staff(connection):
                     self.audience.throw_out(connection, room_id, "room.not_found")
 
     def _hear_account(self, account_id: str, event: str, data: dict[str, Any]) -> None:
         acts: dict[str, Callable[[Connection], Any]] = {
             "walls.changed": self._look_behind_walls,
-            "account.suspended": lambda c: self.disconnect(c.sid),
+            "account.suspended": lambda c: self._close(c, "account.suspended"),
+            "account.logged_out": self._close_if_ended,
             "room.banned": lambda c: self.audience.throw_out(c, data["room"], "room.banned"),
         }
         if (act := acts.get(event)) is None:
@@ -241,6 +269,11 @@ class LiveNamespace(Namespace):  # type: ignore[misc]
         for connection in self.audience.of(account_id):
             act(connection)
         return None
+
+    def _is_staff(self, connection: Connection) -> bool:
+        if connection.actor.has(*STAFF):
+            self._close_if_ended(connection)
+        return connection.actor.has(*STAFF)
 
     def _look_behind_walls(self, connection: Connection) -> None:
         """Nobody hears, or stays with, whom they blocked or who blocked them."""

@@ -8,16 +8,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sqlalchemy import select
+
 from accounts import AccountService
 from kernel.actor import Actor
-from kernel.db import Database, Write
+from kernel.db import Database, Write, in_chunks
 from kernel.errors import Conflict, NotFound
 from kernel.ports import MediaServer
 from live.directory import RoomDirectory, absent
 from live.ingest import RoomIngest
 from live.models import SRT, Room, change_room
 from live.schemas import RoomOut, StreamChoice
-from live.visibility import playable
+from live.visibility import over, playable
 
 log = logging.getLogger("offshelf.live")
 TAKE_UP_EVERY = 2.0  # seconds after which a stream whose process died is taken up by another
@@ -47,11 +49,23 @@ class RoomStreams:
             raise Conflict("room.already_live", "The stream is chosen before the room goes on air.")
         return self.directory.get(actor, room_id)
 
-    def begin(self, room: Room) -> None:
-        """Start the stream of a room that is about to go on air, or make sure that it runs."""
+    def begin(self, room: Room) -> bool:
+        """Start the stream of a room that is about to go on air, or make sure that it runs; whether it did not before."""
+        kept = self.media.kept(room.id)
         self.media.start(room.id, self.ingest.allot(room.id) if room.stream == SRT else "test")
         if room.stream == SRT:
             self._told.setdefault(room.id, None)
+        return not kept
+
+    def take_back(self, room_id: str, begun: bool) -> None:
+        """After a start that failed: the stream is what the room says. Where nobody can say it, what was begun ends; should the
+        room be on air after all, `watch` takes its stream up."""
+        try:
+            self.follow(room_id)
+        except Exception:
+            if begun:
+                self._told.pop(room_id, None)
+                self.media.stop(room_id)
 
     def follow(self, room_id: str) -> None:
         """Make the stream run when the room is on air, and stop when it is not; idempotent. One at a time for a room."""
@@ -72,6 +86,16 @@ class RoomStreams:
         for room_id in rooms:
             self._take_up(room_id)
         return rooms
+
+    def clear_ended(self) -> None:
+        """Delete what broadcasts left that no player plays any more, however they ended."""
+        stored, now = self.media.stored(), self.db.clock.now()
+        with self.db.read() as session:
+            chosen = [select(Room).where(Room.id.in_(ids)) for ids in in_chunks(stored)]
+            rooms = {room.id: room for some in chosen for room in session.scalars(some)}
+        for room_id in stored:
+            if over(rooms.get(room_id), now):
+                self.media.clear(room_id)
 
     def watch(self) -> None:
         """Once a second: end what was ended elsewhere, take up what nobody runs, and tell the rooms whose picture came, or

@@ -36,3 +36,8 @@ def playable(room: Seen, hidden_hosts: Collection[str], now: datetime) -> bool:
         return False
     draining = room.status == "ended" and not room.cut and room.ended_at is not None and now - room.ended_at < DRAIN
     return room.status == "live" or draining
+
+
+def over(room: Seen | None, now: datetime) -> bool:
+    """Whether nobody may fetch the stream's files any more, whoever asks: off air, and players have finished."""
+    return room is None or (room.status != "live" and (room.ended_at is None or now - room.ended_at >= DRAIN))

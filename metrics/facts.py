@@ -13,3 +13,11 @@ class EventsIngested(Fact):
 
     person: str
     count: int
+
+
+@dataclass(frozen=True)
+class NoteOpened(Fact):
+    """A person, no program, opened a note: its page, or whatever a client shows of it."""
+
+    person: str
+    note_id: str

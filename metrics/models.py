@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Date, Index, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, Date, Index, Integer, LargeBinary, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Instant
@@ -37,12 +37,13 @@ class PersonNumber(Base):
 
 
 class PersonAlias(Base):
-    """A device that merged: its past is the account's."""
+    """A device that merged: its past is the account's, and no person's when the account is none (`synthetic`)."""
 
     __tablename__ = "person_aliases"
 
     device_id: Mapped[str] = mapped_column(String(48), primary_key=True)
     account_id: Mapped[str] = mapped_column(String(48), index=True)
+    synthetic: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class DayPerson(Base):

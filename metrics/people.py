@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -11,7 +12,6 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from kernel.db import Write, alone, in_chunks, insert_ignore, upsert
-from kernel.ids import is_id
 from metrics.models import DayPerson, DaySet, MetricEvent, PersonAlias, PersonNumber
 
 PEOPLE, SYNTHETIC = "people", "synthetic"
@@ -19,12 +19,26 @@ Key = tuple[date, str, str, str]
 """Day, metric, channel, population."""
 _MEMBER = (DayPerson.day, DayPerson.metric, DayPerson.channel, DayPerson.population, DayPerson.number)
 _MERGES = "metrics.merges"
+_ALIASES = select(PersonAlias.device_id, PersonAlias.account_id, PersonAlias.synthetic)
 EVERY_NUMBER = select(PersonNumber.person, PersonNumber.number)
+
+
+@dataclass(frozen=True)
+class Alias:
+    """The account that a device became; `synthetic`: staff or a program, so that the device's past is no person's."""
+
+    account_id: str
+    synthetic: bool
+
+
+def is_device(person: str) -> bool:
+    """Whether this person may merge into an account yet; an account is one for good."""
+    return person.startswith("dev_")
 
 
 def settle(tx: Write, persons: Iterable[str]) -> None:
     """Keep merges off until this commit has ended, when one of these persons is a device that could merge."""
-    if any(is_id(person, "dev") for person in persons):
+    if any(is_device(person) for person in persons):
         alone(tx.session, _MERGES, shared=True)
 
 
@@ -87,10 +101,13 @@ def seal(tx: Write, before: date) -> int:
     return written
 
 
-def merge(tx: Write, device_id: str, account_id: str) -> None:
-    """Give a device's past to its account: on each day they were active, both count as one."""
+def merge(tx: Write, device_id: str, account_id: str, synthetic: bool) -> None:
+    """Give a device's past to its account: on each day they were active, both count as one, and as a program when the
+    account is `synthetic`. Its first account has it for good, so that a later log-in waits for nobody."""
+    if tx.session.get(PersonAlias, device_id) is not None:
+        return
     alone(tx.session, _MERGES)
-    alias = {"device_id": device_id, "account_id": account_id}
+    alias = {"device_id": device_id, "account_id": account_id, "synthetic": synthetic}
     if not insert_ignore(tx.session, PersonAlias.__table__, alias):
         return
     days = tx.session.scalars(select(MetricEvent.day).where(MetricEvent.person == device_id).distinct()).all()
@@ -98,19 +115,25 @@ def merge(tx: Write, device_id: str, account_id: str) -> None:
         return
     known = numbers(tx, [device_id, account_id])
     for day in days:
-        _replace(tx, day, known[device_id], known[account_id])
+        _replace(tx, day, known[device_id], known[account_id], synthetic)
 
 
-def _replace(tx: Write, day: date, old: int, new: int) -> None:
-    rows = tx.session.scalars(select(DayPerson).where(DayPerson.day == day, DayPerson.number == old)).all()
-    add(tx, [((row.day, row.metric, row.channel, row.population), new) for row in rows])
-    tx.session.execute(delete(DayPerson).where(DayPerson.day == day, DayPerson.number == old))
-    for row in tx.session.scalars(select(DaySet).where(DaySet.day == day)).all():
-        members = BitMap.deserialize(row.bitmap)
-        if old in members:
-            members.remove(old)
-            members.add(new)
-            _store(tx, (row.day, row.metric, row.channel, row.population), members)
+def _replace(tx: Write, day: date, old: int, new: int, synthetic: bool) -> None:
+    def moved(key: Key) -> Key:
+        return (*key[:3], SYNTHETIC) if synthetic else key
+
+    gone = delete(DayPerson).where(DayPerson.day == day, DayPerson.number == old).returning(*_MEMBER)
+    rows = tx.session.execute(gone).all()
+    add(tx, [(moved((row.day, row.metric, row.channel, row.population)), new) for row in rows])
+    sealed = {
+        (row.day, row.metric, row.channel, row.population): BitMap.deserialize(row.bitmap)
+        for row in tx.session.scalars(select(DaySet).where(DaySet.day == day))
+    }
+    for key in [key for key, members in sealed.items() if old in members]:
+        sealed[key].remove(old)
+        sealed.setdefault(moved(key), BitMap()).add(new)
+        _store(tx, key, sealed[key])
+        _store(tx, moved(key), sealed[moved(key)])
 
 
 def _store(tx: Write, key: Key, members: BitMap) -> None:
@@ -119,9 +142,9 @@ def _store(tx: Write, key: Key, members: BitMap) -> None:
     upsert(tx.session, DaySet.__table__, {**columns, "bitmap": bitmap}, list(columns), {"bitmap": bitmap})
 
 
-def aliases(session: Session) -> dict[str, str]:
+def aliases(session: Session) -> dict[str, Alias]:
     """Which devices became which accounts."""
-    return dict(session.execute(select(PersonAlias.device_id, PersonAlias.account_id)).all())
+    return {row.device_id: Alias(row.account_id, row.synthetic) for row in session.execute(_ALIASES)}
 
 
 def distinct(sets: dict[Key, BitMap], day: date, metric: str, populations: Sequence[str], channel: str | None) -> int:
@@ -134,11 +157,10 @@ def distinct(sets: dict[Key, BitMap], day: date, metric: str, populations: Seque
     return len(BitMap.union(*chosen)) if chosen else 0
 
 
-def aliases_of(session: Session, persons: Sequence[str]) -> dict[str, str]:
+def aliases_of(session: Session, persons: Iterable[str]) -> dict[str, Alias]:
     """The accounts of those of these persons that are merged devices."""
-    query = select(PersonAlias.device_id, PersonAlias.account_id)
     return {
-        device: account
-        for chunk in in_chunks(list(dict.fromkeys(persons)))
-        for device, account in session.execute(query.where(PersonAlias.device_id.in_(chunk)))
+        row.device_id: Alias(row.account_id, row.synthetic)
+        for chunk in in_chunks([person for person in dict.fromkeys(persons) if is_device(person)])
+        for row in session.execute(_ALIASES.where(PersonAlias.device_id.in_(chunk)))
     }

@@ -17,7 +17,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from metrics import people
-from metrics.counting import SETS, Event, sets_of, sums_of
+from metrics.counting import SETS, Event, attributed, sets_of, sums_of
 from metrics.models import DaySum, MetricEvent
 
 PORTION = 1000
@@ -36,7 +36,7 @@ _EVENT = (
 class Count:
     """What a pile of raw events comes to."""
 
-    def __init__(self, zone: ZoneInfo, numbers: dict[str, int], alias: dict[str, str]) -> None:
+    def __init__(self, zone: ZoneInfo, numbers: dict[str, int], alias: dict[str, people.Alias]) -> None:
         self.zone = zone
         self.numbers = numbers
         self.alias = alias
@@ -46,8 +46,8 @@ class Count:
     def add(self, rows: Sequence[Any]) -> None:
         events = [Event(*row) for row in rows]
         self.sums.update(sums_of(events, self.zone))
-        for event in events:
-            number = self.numbers[self.alias.get(event.person, event.person)]
+        for event in (attributed(event, self.alias) for event in events):
+            number = self.numbers[event.person]
             for key in sets_of(event, self.zone):
                 self.sets.setdefault(key, BitMap()).add(number)
 

@@ -11,12 +11,15 @@ from kernel.schema import Schema
 
 Channel = Literal["app", "feed", "following", "search", "note", "room", "profile", "product", "share"]
 # Deliberate acts make a person active; the rest are kept and counted for nothing (DESIGN.md: a background poll does not).
-Deliberate = Literal["app.opened", "note.opened", "room.opened", "product.opened", "profile.opened", "search.made"]
+Deliberate = Literal[
+    "app.opened", "page.opened", "note.opened", "room.opened", "product.opened", "profile.opened", "search.made"
+]
 Passive = Literal["impression", "poll", "video.progress"]
 
 
 class EventIn(Schema):
-    """`id` is the client's own, so that a batch may be sent again; `at` may lie up to 24 h back."""
+    """`id` is the client's own, so that a batch may be sent again; `at` may lie up to 24 h back. What lies
+    before the account or device was made counts as when it was made."""
 
     id: Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9_-]{8,64}$")]
     name: Deliberate | Passive

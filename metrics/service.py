@@ -15,9 +15,10 @@ from kernel.actor import Actor
 from kernel.clock import business_day
 from kernel.db import Database, Write, insert_new, upsert
 from kernel.errors import FieldError, Invalid, Unauthenticated
+from kernel.ids import made_at
 from metrics import people, recount
-from metrics.counting import SETS, SUMS, Event, sets_of, sums_of
-from metrics.facts import EventsIngested
+from metrics.counting import SETS, SUMS, Act, Event, attributed, notes_opened, sets_of, sums_of
+from metrics.facts import EventsIngested, NoteOpened
 from metrics.models import DayPerson, DaySum, MetricEvent
 from metrics.people import PEOPLE, SYNTHETIC
 from metrics.schemas import Daily, DailyQuery, Day, Difference, EventBatch, Ingested, Recount, RecountIn
@@ -42,14 +43,16 @@ class MetricsService:
         told = list(events)
         people.settle(tx, (event.person for event in told))
         fresh = self._insert(tx, told)
-        known = people.aliases_of(tx.session, [event.person for event in fresh])
-        persons = {event.person: known.get(event.person, event.person) for event in fresh}
-        numbers = people.numbers(tx, persons.values())
-        people.add(tx, [(key, numbers[persons[event.person]]) for event in fresh for key in sets_of(event, self.zone)])
+        aliases = people.aliases_of(tx.session, (event.person for event in fresh))
+        theirs = [attributed(event, aliases) for event in fresh]
+        numbers = people.numbers(tx, (event.person for event in theirs))
+        people.add(tx, [(key, numbers[event.person]) for event in theirs for key in sets_of(event, self.zone)])
         for (day, metric, channel, population), amount in sums_of(fresh, self.zone).items():
             key = {"day": day, "metric": metric, "channel": channel, "population": population}
             change = {"amount": DaySum.amount + amount}
             upsert(tx.session, DaySum.__table__, {**key, "amount": amount}, list(key), change)
+        for person, note_id in notes_opened(theirs):
+            tx.record(NoteOpened(person, note_id))
         return len(fresh)
 
     def _insert(self, tx: Write, events: list[Event]) -> list[Event]:
@@ -68,8 +71,11 @@ class MetricsService:
             if event.at.tzinfo is None or not now - _OLDEST <= event.at <= now + timedelta(minutes=5):
                 error = FieldError(f"events.{number}.at", "event.out_of_time", "within the last 24 hours, with a zone")
                 raise Invalid("event.out_of_time", "An event's time is not within the last 24 hours.", [error])
+        # The first events of a clock that is slow are kept, and on no day before there was such a person.
+        since = made_at(person) or now - _OLDEST
         events = [
-            Event(f"{person}:{e.id}", e.at, person, actor.synthetic, e.name, e.channel, e.target) for e in batch.events
+            Event(f"{person}:{e.id}", max(e.at, since), person, actor.synthetic, e.name, e.channel, e.target)
+            for e in batch.events
         ]
 
         def write(tx: Write) -> int:
@@ -84,14 +90,12 @@ class MetricsService:
         """Count a deliberate act that the server itself saw (a page was opened); once per person, target and minute."""
         if actor.person is None:
             return
-        now = self.db.clock.now()
-        source = f"{actor.person}:{name}:{channel}:{target or ''}:{int(now.timestamp() // 60)}"
-        event = Event(source, now, actor.person, actor.synthetic, name, channel, target)
+        event = Act(actor.person, name, channel, target).event(self.db.clock.now(), actor.synthetic)
         self.db.write(lambda tx: self.record(tx, [event]))
 
-    def merge(self, tx: Write, device_id: str, account_id: str) -> None:
-        """A device became an account: on every day, the two are one person."""
-        people.merge(tx, device_id, account_id)
+    def merge(self, tx: Write, device_id: str, account_id: str, synthetic: bool = False) -> None:
+        """A device became an account: on every day, the two are one person, or none when the account is a program."""
+        people.merge(tx, device_id, account_id, synthetic)
 
     def seal(self) -> int:
         """Turn finished days into bitmaps."""

@@ -9,7 +9,7 @@ from kernel.facts import Fact
 
 @dataclass(frozen=True)
 class Screened(Fact):
-    """The rules read one version; `verdict` is approve, limit, hold or reject."""
+    """The rules read one version; `verdict` is approve, limit, hold or reject, and no softer than what a moderator said."""
 
     kind: str
     target_id: str
@@ -24,6 +24,7 @@ class Reported(Fact):
     case_id: str
     kind: str
     target_id: str
+    reporter_id: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class CaseActed(Fact):
 
 @dataclass(frozen=True)
 class ActionUndone(Fact):
-    """`standing` is the verdict that holds again: of an earlier action, else of screening."""
+    """`standing` is the verdict that holds again: of an earlier action, else of screening. `lifted`: no other action holds
+    the whole thing as this one did. `versions` are verdicts of versions that hold again, newest first."""
 
     action_id: str
     case_id: str
@@ -52,6 +54,8 @@ class ActionUndone(Fact):
     action: str
     version: int
     standing: str
+    lifted: bool
+    versions: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Case(Base):
 
 
 class Report(Base):
-    """One person's report in one case; `answered_by` is the action its reporter was told of."""
+    """One person's report in one case, of the version they saw; `answered_by` is the action its reporter was told of."""
 
     __tablename__ = "reports"
     __table_args__ = (UniqueConstraint("case_id", "reporter_id"),)
@@ -57,6 +57,7 @@ class Report(Base):
     reporter_id: Mapped[str] = mapped_column(_ID, index=True)
     reason: Mapped[str] = mapped_column(String(32))
     text: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     answered_by: Mapped[str | None] = mapped_column(_ID)
     created_at: Mapped[datetime] = mapped_column(Instant)
 

@@ -12,10 +12,12 @@ from kernel.clock import rfc3339
 from kernel.db import Database, Write, insert_ignore
 from kernel.errors import Conflict, Forbidden, NotFound
 from kernel.ids import new_id
-from moderation.models import Case
+from moderation.models import Case, Report
 from moderation.schemas import CaseCounts
 
 LEASE = timedelta(minutes=15)
+WAITING = Report.answered_by.is_(None)
+"""Reports that nobody has answered."""
 OPEN, CLOSED = "open", "closed"
 
 
@@ -39,13 +41,29 @@ class CaseQueue:
             "opened_at": tx.now,
         }
         insert_ignore(tx.session, Case.__table__, row)
-        mine = select(Case).where(Case.kind == kind, Case.target_id == target_id)
-        case = tx.session.scalars(mine.with_for_update().execution_options(populate_existing=True)).one()
+        case = self.locked(tx, kind, target_id)
+        assert case is not None
         if case.status == CLOSED:
             case.status, case.opened_at, case.risk, case.claimed_by, case.claimed_until = OPEN, tx.now, 0.0, None, None
         case.risk, case.reach = max(case.risk, risk), max(case.reach, reach)
         tx.session.flush()
         return case
+
+    def locked(self, tx: Write, kind: str, target_id: str) -> Case | None:
+        """The target's case, if there is one; whatever else is done in it waits for the commit of this write."""
+        mine = select(Case).where(Case.kind == kind, Case.target_id == target_id)
+        return tx.session.scalar(mine.with_for_update().execution_options(populate_existing=True))
+
+    def let_go(self, tx: Write, case: Case) -> bool:
+        """Close a case about which screening asks nothing, unless reports wait in it; whether it was open until now."""
+        was_open = case.status == OPEN
+        if self.reports_wait(tx, case.id):
+            return False
+        case.status, case.claimed_by, case.claimed_until = CLOSED, None, None
+        return was_open
+
+    def reports_wait(self, tx: Write, case_id: str) -> bool:
+        return tx.session.scalar(select(Report.id).where(Report.case_id == case_id, WAITING).limit(1)) is not None
 
     def claim(self, actor: Actor, case_id: str) -> None:
         """Take a case for 15 minutes, or renew; `case.claimed` when somebody else has it, `case.own_content`."""

@@ -45,6 +45,11 @@ class Verdict:
         return ", ".join(hit.rule for hit in self.hits if not hit.shadow)
 
 
+def harder(one: str, other: str) -> str:
+    """Of two verdicts the harder one."""
+    return max(one, other, key=_SEVERITY.index)
+
+
 def _rule(name: str, pattern: str, verdict: str, risk: float, shadow: bool = False) -> Rule:
     return Rule(name, re.compile(pattern, re.IGNORECASE), verdict, risk, shadow)
 
@@ -89,6 +94,11 @@ def judge(text: str, rules: Sequence[Rule] = RULES) -> Verdict:
     acting = [hit for hit in hits if not hit.shadow]
     verdict = max((hit.verdict for hit in acting), key=_SEVERITY.index, default=APPROVE)
     return Verdict(verdict, max((hit.risk for hit in acting), default=0.0), hits)
+
+
+def forbids(text: str) -> bool:
+    """Whether the rules let nobody be shown this, for good or until somebody has looked at it."""
+    return judge(text).verdict in (HOLD, REJECT)
 
 
 def _counts(rule: Rule, match: re.Match[str]) -> bool:

@@ -60,8 +60,11 @@ class CaseQuery(Schema):
 
 
 class ReportLine(Schema):
+    """`version` is the one that was reported, 0 where that is not known."""
+
     reason: str
     text: str
+    version: int
     created_at: str
 
 
@@ -126,7 +129,7 @@ class ActionIn(Schema):
     """`version` is the version the moderator saw; `strike` counts against the author."""
 
     action: ActionName
-    version: Annotated[int, Field(ge=0)]
+    version: Annotated[int, Field(ge=0, le=2**31 - 1)]
     reason: Line
     strike: bool = False
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kernel.actor import Actor
+from kernel.db import Write
 
 KINDS = ("note", "comment", "chat", "product", "room", "account")
 
@@ -31,4 +32,9 @@ class Targets(Protocol):
 
     def describe(self, viewer: Actor, kind: str, target_id: str) -> Target | None:
         """The thing as `viewer` may see it (staff sees all), or None."""
+        ...
+
+    def served(self, tx: Write, kind: str, target_id: str) -> int | None:
+        """Inside a write, the version that others get while a later one is judged; None when they get none, or when the
+        kind has no versions side by side."""
         ...

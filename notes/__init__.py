@@ -5,6 +5,7 @@ from notes.cards import NoteContent
 from notes.comments import CommentContent
 from notes.facts import (
     CommentDeleted,
+    CommentHeld,
     CommentHidden,
     CommentRestored,
     NoteCommented,
@@ -14,6 +15,7 @@ from notes.facts import (
     NoteLimited,
     NoteProductsChanged,
     NotePublished,
+    NoteRefused,
     NoteRejected,
     NoteRemoved,
     NoteRestored,
@@ -21,6 +23,7 @@ from notes.facts import (
     NoteSubmitted,
     NoteUnliked,
     NoteUnsaved,
+    NoteWritten,
 )
 from notes.gate import Listings, ProductGate
 from notes.marks import Mark
@@ -44,6 +47,7 @@ from notes.schemas import (
     ProductChip,
 )
 from notes.service import NoteService
+from notes.sight import PictureSight
 from notes.uploads import DROP_FILES, UnusedUploads, UploadAudit
 from notes.visibility import Placement
 
@@ -52,6 +56,7 @@ __all__ = [
     "CardPage",
     "CommentContent",
     "CommentDeleted",
+    "CommentHeld",
     "CommentHidden",
     "CommentIn",
     "CommentOut",
@@ -78,6 +83,7 @@ __all__ = [
     "NotePatch",
     "NoteProductsChanged",
     "NotePublished",
+    "NoteRefused",
     "NoteRejected",
     "NoteRemoved",
     "NoteRestored",
@@ -87,6 +93,8 @@ __all__ = [
     "NoteSubmitted",
     "NoteUnliked",
     "NoteUnsaved",
+    "NoteWritten",
+    "PictureSight",
     "Placement",
     "Price",
     "ProductChip",

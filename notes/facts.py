@@ -8,12 +8,22 @@ from kernel.facts import Fact
 
 
 @dataclass(frozen=True)
-class NoteSubmitted(Fact):
-    """This version waits for a verdict: a first submission, an edit, or a changed listing."""
+class NoteWritten(Fact):
+    """Its author put this version down, as a draft or to be judged."""
 
     note_id: str
     version: int
     author_id: str
+
+
+@dataclass(frozen=True)
+class NoteSubmitted(Fact):
+    """This version waits for a verdict: a first submission, an edit, or (not `by_author`) a changed listing."""
+
+    note_id: str
+    version: int
+    author_id: str
+    by_author: bool
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,16 @@ class NoteRejected(Fact):
     note_id: str
     author_id: str
     version: int
+
+
+@dataclass(frozen=True)
+class NoteRefused(Fact):
+    """The product gate has closed since this version was handed in, so that no verdict publishes it."""
+
+    note_id: str
+    author_id: str
+    version: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -114,6 +134,16 @@ class NoteUnsaved(Fact):
 
 @dataclass(frozen=True)
 class NoteCommented(Fact):
+    note_id: str
+    comment_id: str
+    account_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CommentHeld(Fact):
+    """It waits for a moderator; its author alone sees it."""
+
     note_id: str
     comment_id: str
     account_id: str

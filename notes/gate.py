@@ -12,14 +12,18 @@ from kernel.errors import FieldError, Forbidden, Invalid
 
 
 class Listings(Protocol):
-    """What notes ask of the shop. Unknown and withdrawn SKUs are absent from the answers."""
+    """What notes ask of the shop. SKUs that are unknown, withdrawn or of somebody out of sight are absent from the answers."""
 
-    def chips(self, sku_ids: Sequence[str]) -> Mapping[str, Any]:
+    def chips(self, viewer_id: str | None, sku_ids: Sequence[str]) -> Mapping[str, Any]:
         """By SKU what `schemas.ProductChip` reads: as a mapping or as an object's attributes; price and stock of this moment."""
         ...
 
-    def merchants(self, session: Session, sku_ids: Sequence[str]) -> Mapping[str, str]:
-        """By SKU the account of the merchant that lists it."""
+    def merchants(self, session: Session, account_id: str, sku_ids: Sequence[str]) -> Mapping[str, str]:
+        """By SKU the account of the merchant that lists it, of those that this account may see."""
+        ...
+
+    def owners(self, session: Session, sku_ids: Sequence[str]) -> Mapping[str, str]:
+        """The same, of all known SKUs."""
         ...
 
 
@@ -40,9 +44,9 @@ class ProductGate:
         """
         if not sku_ids:
             return None
-        merchants = self.listings.merchants(session, sku_ids)
-        _refuse_unknown(sku_ids, {*merchants, *kept})
-        owners = {merchants[sku_id] for sku_id in sku_ids if sku_id in merchants}
+        _refuse_unknown(sku_ids, {*self.listings.merchants(session, account_id, sku_ids), *kept})
+        # Whose it is holds while it is withdrawn, too: it may come back, on a note that nobody looks at again.
+        owners = set(self.listings.owners(session, sku_ids).values())
         if owners - {account_id}:
             self._require_creator(session, account_id)
         return "own_product" if account_id in owners else "product"

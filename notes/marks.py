@@ -27,12 +27,13 @@ def put(tx: Write, note_id: str, account_id: str, mark: Mark) -> bool:
     return True
 
 
-def take(tx: Write, note_id: str, account_id: str, mark: Mark) -> None:
-    """Take a like or save back; none to take is no error."""
+def take(tx: Write, note_id: str, account_id: str, mark: Mark) -> bool:
+    """Take a like or save back; none to take is no error. Whether there was one."""
     table = _TABLE[mark]
     gone = delete(table).where(table.note_id == note_id, table.account_id == account_id)
-    if tx.session.execute(gone).rowcount:  # type: ignore[attr-defined]
-        _count(tx, note_id, account_id, mark, -1, _TAKEN[mark])
+    if not tx.session.execute(gone).rowcount:  # type: ignore[attr-defined]
+        return False
+    return _count(tx, note_id, account_id, mark, -1, _TAKEN[mark])
 
 
 def marks_of(tx: Write, note_id: str, account_id: str) -> Marks:

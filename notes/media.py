@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from kernel.actor import Actor
 from kernel.db import Database, Write
-from kernel.errors import FieldError, Invalid, NotFound, TooLarge
-from kernel.idempotency import Answer, once
+from kernel.errors import FieldError, Invalid, TooLarge
+from kernel.idempotency import Answer, once, replayed
 from kernel.ids import new_id
 from kernel.ports import Blobs
 from notes import models
@@ -23,7 +21,6 @@ from notes.pictures import Rendering, Renderings, render
 from notes.schemas import Cover, ImageIn, MediaOut
 
 MAX_BYTES = 8 * 2**20
-_AT_ONCE = 2  # decoded images in memory at a time
 
 
 @dataclass(frozen=True)
@@ -41,30 +38,30 @@ class Kept:
 
 
 class MediaService:
-    """`off_loop` runs decoding and encoding (0.1 to 1 s each) where it does not stop everybody else."""
+    """`off_loop` runs what would stop everybody else; `queue` does so with decoding and encoding (0.1 to 1 s each), of few
+    pictures at once."""
 
-    def __init__(self, db: Database, blobs: Blobs, off_loop: Callable[..., Any]) -> None:
+    def __init__(self, db: Database, blobs: Blobs, off_loop: Callable[..., Any], queue: Callable[..., Any]) -> None:
         self.db = db
         self.blobs = blobs
         self._off_loop = off_loop
-        self._decoding = BoundedSemaphore(_AT_ONCE)
+        self._queue = queue
 
     def upload(self, actor: Actor, data: bytes, key: str | None = None) -> Answer:
         """Check and keep an image. Raises `media.too_large`, `media.broken`."""
         owner_id = actor.require_account()
+        command = (actor, key, "media.upload", {"sha256": hashlib.sha256(data).hexdigest()})
+        if (again := replayed(self.db, *command)) is not None:
+            return again
         kept = self.keep(data)
-        body = {"sha256": hashlib.sha256(data).hexdigest()}
-        return self.db.write(
-            once(actor, key, "media.upload", body, lambda tx: out(self._add(tx, owner_id, kept)).model_dump())
-        )
+        return self.db.write(once(*command, lambda tx: out(self._add(tx, owner_id, kept)).model_dump()))
 
     def keep(self, data: bytes) -> Kept:
         """Re-encode an image into the blob store; the same picture twice is kept once."""
         if len(data) > MAX_BYTES:
             error = FieldError("file", "media.too_large", f"has more than {MAX_BYTES} bytes")
             raise TooLarge("media.too_large", f"An image may have {MAX_BYTES} bytes.", [error])
-        with self._decoding:
-            renderings: Renderings = self._off_loop(render, data)
+        renderings: Renderings = self._queue(render, data)
         large = self._put(renderings.large)
         small = large if renderings.small is renderings.large else self._put(renderings.small)
         return Kept(large, small, len(renderings.large.data))
@@ -78,12 +75,15 @@ class MediaService:
         """Write what `keep` kept as an account's upload inside a larger write; its id."""
         return self._add(tx, owner_id, kept).id
 
-    def file(self, name: str) -> Path:
-        """The file of a rendering, else `NotFound` (`media.not_found`)."""
-        path = self.blobs.path(name)
-        if path is None:
-            raise NotFound("media.not_found", "There is no such image.")
-        return path
+    def check_upload(self, session: Session, owner_id: str, address: str, field: str) -> None:
+        """Refuse (`media.not_found` on `field`) a picture that this account did not upload. Its row is held until the write has
+        ended: a sweep that was first has deleted it, and a later one finds it in use."""
+        name = address.removeprefix(url(""))
+        named = or_(models.Media.name == name, models.Media.small_name == name)
+        held = update(models.Media).where(models.Media.owner_id == owner_id, named).values(owner_id=owner_id)
+        if not session.execute(held.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+            error = FieldError(field, "media.not_found", "is no upload of yours")
+            raise Invalid("media.not_found", "The picture is not among your uploads.", [error])
 
     def _put(self, rendering: Rendering) -> tuple[str, int, int]:
         return self._off_loop(self.blobs.put, rendering.data, "webp"), rendering.width, rendering.height
@@ -108,7 +108,7 @@ class MediaService:
 
 
 def url(name: str) -> str:
-    """Where a rendering is served; the answer never changes, for the name is the hash of the content."""
+    """Where a rendering is served, to whom `notes/sight.py` says: the name is the hash of the content."""
     return f"/media/images/{name}"
 
 

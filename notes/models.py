@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Instant, Json
@@ -76,6 +76,20 @@ class NoteVersion(Base):
     decided_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
+class VersionPicture(Base):
+    """Which uploads a version shows, as its `pictures` say: the way from a picture to its notes."""
+
+    __tablename__ = "version_pictures"
+    __table_args__ = (
+        ForeignKeyConstraint(["note_id", "n"], ["note_versions.note_id", "note_versions.n"], ondelete="CASCADE"),
+        Index("ix_version_pictures_media", "media_id", "note_id", "n"),
+    )
+
+    note_id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    media_id: Mapped[str] = mapped_column(_ID, primary_key=True)
+
+
 class NoteProduct(Base):
     """Which SKUs the served version of a note carries: the way from a listing to its notes."""
 
@@ -105,7 +119,7 @@ class NoteSave(Base):
 
 
 class Comment(Base):
-    """`status`: public, hidden (by moderation) or deleted."""
+    """`status`: public, in_review (it waits for a moderator), hidden (by moderation) or deleted."""
 
     __tablename__ = "comments"
     __table_args__ = (Index("ix_comments_note", "note_id", "status", "id"), Index("ix_comments_author", "author_id"))
@@ -129,11 +143,11 @@ class Media(Base):
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     owner_id: Mapped[str] = mapped_column(_ID)
-    name: Mapped[str] = mapped_column(String(80))
+    name: Mapped[str] = mapped_column(String(80), index=True)
     width: Mapped[int]
     height: Mapped[int]
     bytes: Mapped[int]
-    small_name: Mapped[str] = mapped_column(String(80))
+    small_name: Mapped[str] = mapped_column(String(80), index=True)
     small_width: Mapped[int]
     small_height: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Instant)

@@ -12,6 +12,7 @@ from kernel.errors import AppError, FieldError, Invalid, TooLarge
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 MAX_PIXELS = 40_000_000  # a 40-megapixel photograph; decoded, about 120 MB
+MAX_SIDE = 20_000  # a decoded row costs its own bytes beside its pixels: 1 x 40,000,000 would take a gigabyte
 LARGE = (1600, 3200)
 SMALL = (540, 1080)
 _QUALITY = 82
@@ -38,11 +39,12 @@ class Renderings:
 def render(data: bytes) -> Renderings:
     """Decode an upload (the first frame, when it moves) and encode it anew as WebP without any metadata.
 
-    Raises `media.broken` (no readable JPEG, PNG, WebP or GIF) and `media.too_large` (more than 40 megapixels).
+    Raises `media.broken` (no readable JPEG, PNG, WebP or GIF) and `media.too_large` (more than 40 megapixels, or 20,000 on
+    one side); both before a pixel is decoded where the header says so.
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
+            if max(image.size) > MAX_SIDE or image.width * image.height > MAX_PIXELS:
                 raise _too_large()
             upright = _upright(image)
         large = _encode(_fit(upright, LARGE))
@@ -97,5 +99,6 @@ def _encode(image: Image.Image) -> Rendering:
 
 
 def _too_large() -> TooLarge:
-    error = FieldError("file", "media.too_large", f"has more than {MAX_PIXELS // 10**6} megapixels")
-    return TooLarge("media.too_large", f"An image may have {MAX_PIXELS // 10**6} megapixels.", [error])
+    said = f"{MAX_PIXELS // 10**6} megapixels, and {MAX_SIDE:,} pixels on a side"
+    error = FieldError("file", "media.too_large", f"has more than {said}")
+    return TooLarge("media.too_large", f"An image may have {said}.", [error])

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from accounts import AccountRef, AccountService, Company
+from accounts import AccountRef, AccountService, Company, out_of_sight
 from kernel.actor import Actor
 from kernel.db import Database, Write, in_chunks
 from kernel.errors import NotFound
@@ -59,7 +59,7 @@ class NoteReader:
         `version` names another one, for its author and for staff. Raises `note.not_found`.
         """
         note, shown, insider = self._see(viewer, note_id, version)
-        refs, chips = self._company([note.author_id], shown.skus)
+        refs, chips = self._company(viewer, [note.author_id], shown.skus)
         liked, saved = self._my_marks(viewer, note_id)
         mine = viewer.account_id == note.author_id
         return cards.full(
@@ -112,7 +112,8 @@ class NoteReader:
     def cards(self, viewer: Actor, ids: Sequence[str], placement: Placement = "feed") -> list[NoteCard]:
         """Cards of served notes, in the order of `ids`; what the viewer may not see at this placement is left out."""
         rows = self.rows(ids)
-        return self.show(rows, viewer, placement, self.accounts.company(viewer, rows.authors), self._chips(rows.skus))
+        people, chips = self.accounts.company(viewer, rows.authors), self._chips(viewer, rows.skus)
+        return self.show(rows, viewer, placement, people, chips)
 
     def rows(self, ids: Sequence[str]) -> NoteRows:
         """The served versions of these notes, in the order of `ids`; says nothing of who may see them."""
@@ -184,11 +185,23 @@ class NoteReader:
                 found.extend(keyset.position(row) for row in session.execute(newest_first(query).limit(limit)))
         return sorted(found, reverse=True)[:limit]
 
-    def carries(self, session: Session, note_id: str, sku_ids: Sequence[str]) -> bool:
-        """Whether the served version carries one of these SKUs, as the write or read under way sees it."""
+    def served_within(self, tx: Write, note_id: str) -> int | None:
+        """The version that others get, as the write under way has it; None while they get none."""
+        return tx.session.scalar(select(Note.served).where(Note.id == note_id, OPEN))
+
+    def carries(self, session: Session, viewer_id: str, note_id: str, sku_ids: Sequence[str]) -> bool | None:
+        """Whether the served version carries one of these SKUs, as the write or read under way sees it; None when it did once:
+        the note is out of this viewer's sight, or its author took the card off."""
         cards_of = models.NoteProduct
-        here = select(cards_of.sku_id).where(cards_of.note_id == note_id, cards_of.sku_id.in_(sku_ids))
-        return session.execute(here.limit(1)).first() is not None
+        card = select(cards_of.sku_id).where(cards_of.note_id == note_id, cards_of.sku_id.in_(sku_ids)).exists()
+        there = and_(Note.served.is_not(None), OPEN, ~out_of_sight(Note.author_id, viewer_id))
+        query = select(there.label("there"), card.label("card"))
+        row = session.execute(query.where(Note.id == note_id, Note.published_at.is_not(None))).first()
+        if row is None:
+            return False
+        if row.there and row.card:
+            return True
+        return None if not row.there or _carried(session, note_id, sku_ids) else False
 
     def ids_with_products(self, sku_ids: Sequence[str]) -> list[str]:
         """Notes whose served version carries one of these SKUs."""
@@ -211,13 +224,19 @@ class NoteReader:
         return {note.id: (note, version) for note, version in pairs}
 
     def _company(
-        self, author_ids: Sequence[str], sku_ids: Sequence[str]
+        self, viewer: Actor, author_ids: Sequence[str], sku_ids: Sequence[str]
     ) -> tuple[dict[str, AccountRef], dict[str, ProductChip]]:
         """Authors and product chips of a page."""
-        return self.accounts.refs(author_ids), _known(self._chips(sku_ids))
+        return self.accounts.refs(author_ids), _known(self._chips(viewer, sku_ids))
 
-    def _chips(self, sku_ids: Sequence[str]) -> Mapping[str, Any]:
-        return self.listings.chips(list(dict.fromkeys(sku_ids))) if sku_ids else {}
+    def _chips(self, viewer: Actor, sku_ids: Sequence[str]) -> Mapping[str, Any]:
+        return self.listings.chips(viewer.account_id, list(dict.fromkeys(sku_ids))) if sku_ids else {}
+
+
+def _carried(session: Session, note_id: str, sku_ids: Sequence[str]) -> bool:
+    """Whether any version of the note had one of these SKUs."""
+    versions = session.scalars(select(NoteVersion.skus).where(NoteVersion.note_id == note_id))
+    return any(not set(sku_ids).isdisjoint(skus) for skus in versions)
 
 
 def _known(chips: Mapping[str, Any]) -> dict[str, ProductChip]:

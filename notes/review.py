@@ -21,10 +21,12 @@ from notes.facts import (
     NoteLimited,
     NoteProductsChanged,
     NotePublished,
+    NoteRefused,
     NoteRejected,
     NoteSubmitted,
+    NoteWritten,
 )
-from notes.models import Note, NoteProduct, NoteVersion
+from notes.models import Note, NoteProduct, NoteVersion, VersionPicture
 
 Verdict = Literal["approve", "limit", "reject"]
 _FACTS = {"public": NotePublished, "limited": NoteLimited, "rejected": NoteRejected}
@@ -68,12 +70,13 @@ def create(tx: Write, author_id: str, content: Content) -> str:
         id=new_id("note", tx.now), author_id=author_id, status="draft", latest=1, served=None, created_at=tx.now
     )
     tx.session.add(note)
-    _add_version(tx, note, content, "draft")
+    version = _add_version(tx, note, content, "draft")
     tx.session.flush()
+    tx.record(NoteWritten(note.id, version.n, author_id))
     return note.id
 
 
-def revise(tx: Write, note: Note, content: Content) -> NoteVersion:
+def revise(tx: Write, note: Note, content: Content, *, by_author: bool = True) -> NoteVersion:
     """The next version. A draft, or one that was sent back, is a draft again; else it is in review at once, while the
     served version stays."""
     old = newest(tx, note)
@@ -88,12 +91,14 @@ def revise(tx: Write, note: Note, content: Content) -> NoteVersion:
     if list(old.skus) != list(content.skus):
         tx.record(NoteProductsChanged(note.id, note.author_id, tuple(content.skus)))
     _settle(note, version)
+    if by_author:
+        tx.record(NoteWritten(note.id, version.n, note.author_id))
     if not draft:
-        submit(tx, note, version)
+        submit(tx, note, version, by_author=by_author)
     return version
 
 
-def submit(tx: Write, note: Note, version: NoteVersion) -> None:
+def submit(tx: Write, note: Note, version: NoteVersion, *, by_author: bool = True) -> None:
     """Hand a draft in. Raises `note.not_a_draft`, `note.empty`."""
     if version.state != "draft":
         raise Conflict("note.not_a_draft", f"The newest version is {version.state}.", state=version.state)
@@ -102,7 +107,7 @@ def submit(tx: Write, note: Note, version: NoteVersion) -> None:
         raise Invalid("note.empty", "A note needs a title, a text or an image.", [error])
     version.state, version.submitted_at = "in_review", tx.now
     _settle(note, version)
-    tx.record(NoteSubmitted(note.id, version.n, note.author_id))
+    tx.record(NoteSubmitted(note.id, version.n, note.author_id, by_author))
 
 
 def decide(
@@ -117,30 +122,36 @@ def decide(
     """Give a version its verdict; False when it no longer waits for one (newer version, deleted, already decided).
 
     `overrule` changes the verdict of a version that has one, unless a later version is served. `refusal` is the product
-    gate: what it refuses is rejected, whatever the verdict.
+    gate, asked before a version is served: what it refuses is rejected, whatever the verdict.
     """
     note = lock(tx, note_id)
     version = None if note is None else tx.session.get(NoteVersion, (note_id, n), populate_existing=True)
     if note is None or version is None or not _open_to(note, version, overrule):
         return False
-    if verdict != "reject" and version.skus and (closed := refusal(tx, version, note.author_id)) is not None:
-        verdict, reason = "reject", closed.detail
     if version.state == _STATE[verdict]:
         return False
+    publishes = verdict != "reject" and note.served != n
+    if publishes and version.skus and (closed := refusal(tx, version, note.author_id)) is not None:
+        verdict, reason = "reject", closed.detail
+        rejected = version.state == _STATE[verdict]
+        if rejected and version.reason == reason:  # its author was told so
+            return False
+        tx.record(NoteRefused(note_id, note.author_id, n, reason))
+        if rejected:
+            version.reason = reason
+            return False
     version.reason, version.decided_at = reason, tx.now
     _turn(tx, note, version, _STATE[verdict])
     return True
 
 
 def undecide(tx: Write, note_id: str, n: int) -> bool:
-    """Take a version's last verdict back, with what it did; False when a later version has made that meaningless."""
+    """Have a version wait for its verdict again, with nothing of what that did; False when a later version has made it
+    meaningless."""
     note = lock(tx, note_id)
     version = None if note is None else tx.session.get(NoteVersion, (note_id, n), populate_existing=True)
     if note is None or version is None or version.state not in _DECIDED or n < (note.served or 0):
         return False
-    if version.was in _DECIDED:
-        _turn(tx, note, version, version.was)
-        return True
     served = note.served == n
     version.state, version.was = ("in_review" if n == note.latest else "superseded"), version.state
     before = _served_before(tx, note_id, n) if served else None
@@ -170,7 +181,7 @@ def screen_again(tx: Write, note_ids: Sequence[str]) -> int:
     for note_id in sorted(note_ids):
         note = lock(tx, note_id)
         if note is not None and note.served == note.latest:
-            revise(tx, note, content_of(newest(tx, note)))
+            revise(tx, note, content_of(newest(tx, note)), by_author=False)
             again += 1
     return again
 
@@ -249,4 +260,7 @@ def _add_version(tx: Write, note: Note, content: Content, state: str) -> NoteVer
         created_at=tx.now,
     )
     tx.session.add(version)
+    tx.session.flush()
+    shown = {picture["media"] for picture in content.pictures}
+    tx.session.add_all(VersionPicture(note_id=note.id, n=version.n, media_id=media_id) for media_id in shown)
     return version

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request, send_file
 
 from kernel.actor import Actor
 from kernel.errors import Conflict, FieldError, Invalid
-from kernel.http import Rate, blueprint, endpoint, find
+from kernel.http import Rate, blueprint, endpoint, find, late_actor
 from kernel.idempotency import Answer
 from notes.media import MediaService
 from notes.schemas import (
@@ -26,12 +26,14 @@ from notes.schemas import (
     VersionQuery,
 )
 from notes.service import NoteService
+from notes.sight import PictureSight
 
 routes = blueprint("notes", __name__)
 files = Blueprint("media", __name__)
 UPLOAD_RATE = Rate(60, 60)
 COMMENT_RATE = Rate(20, 60)
-_FOR_EVER = "public, max-age=31536000, immutable"
+_EVERYBODYS = "public, max-age=300, s-maxage=0"
+_INSIDERS = "private, no-cache"
 
 
 @routes.post("/media")
@@ -47,10 +49,19 @@ def upload(actor: Actor, key: str) -> Answer:
 
 @files.get("/media/images/<name>")
 def image(name: str) -> Response:
-    """A rendering of an upload. Its name is its content's hash, so whoever has it need not ask again."""
-    response = send_file(find(MediaService).file(name), mimetype="image/webp", conditional=True, etag=name)
-    response.headers["Cache-Control"] = _FOR_EVER
+    """A rendering of an upload. Its content never changes, for its name is the hash; who may have it does. So a shared cache
+    asks each time (and gets a 304), a browser that has seen it after five minutes."""
+    seen = find(PictureSight).look(name, late_actor)
+    response = send_file(seen.path, mimetype="image/webp", conditional=True, etag=name)
+    response.headers["Cache-Control"] = _EVERYBODYS if seen.public else _INSIDERS
     response.headers["Content-Security-Policy"] = "default-src 'none'"
+    return response
+
+
+@files.after_request
+def _keep_no_refusal(response: Response) -> Response:
+    """A 404 may be kept by any cache that is not told, and what was taken down may be restored."""
+    response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 

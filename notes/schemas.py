@@ -195,19 +195,22 @@ class MyNote(BaseModel):
 
 
 class Marks(BaseModel):
-    """How the caller stands to a note after liking or saving it."""
+    """How the caller stands to a note after liking or saving it; of a note that they cannot see, not how others do."""
 
     liked: bool
     saved: bool
-    likes: int
-    saves: int
+    likes: int | None = None
+    saves: int | None = None
 
 
 class CommentOut(BaseModel):
+    """`state` is `public` for everybody but its author, who also sees one that waits for a moderator."""
+
     id: str
     note_id: str
     author: AccountRef
     text: str
+    state: Literal["public", "in_review", "hidden"]
     created_at: str
 
 

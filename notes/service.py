@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from accounts import AccountRef, AccountService
 from kernel.actor import Actor
 from kernel.db import Database, Write
 from kernel.errors import AppError, Conflict, FieldError, Forbidden, Invalid, PreconditionFailed
-from kernel.idempotency import Answer, once
+from kernel.idempotency import Answer, once, replayed
 from notes import cards, holds, marks, review
 from notes.comments import CommentBook, CommentContent
 from notes.gate import Listings, ProductGate
@@ -40,7 +41,7 @@ class NoteService(NoteLists):
     def create(self, actor: Actor, draft: NoteDraft, key: str | None = None) -> Answer:
         """A new draft. Raises `media.not_found`, `product.not_found`, `creator.not_approved`, `creator.active_strike`."""
         me = actor.require_account()
-        refs, chips = self._company([me], draft.products)
+        refs, chips = self._company(actor, [me], draft.products)
 
         def write(tx: Write) -> dict[str, Any]:
             note_id = self.add(tx, me, draft, self.gate.check(tx.session, me, draft.products))
@@ -70,8 +71,11 @@ class NoteService(NoteLists):
 
     def submit(self, actor: Actor, note_id: str, key: str | None = None) -> Answer:
         """Hand a draft in for review; the product gate is asked again. Raises `note.not_a_draft`, `note.empty`."""
+        command = (actor, key, f"notes.submit:{note_id}", dict[str, Any]())
+        if (again := replayed(self.db, *command)) is not None:
+            return again
         note, newest = self._own(actor, note_id)
-        refs, chips = self._company([note.author_id], newest.skus)
+        refs, chips = self._company(actor, [note.author_id], newest.skus)
 
         def write(tx: Write) -> dict[str, Any]:
             locked, version = self._lock(tx, note_id)
@@ -81,7 +85,7 @@ class NoteService(NoteLists):
             review.submit(tx, locked, version)
             return _answer(tx, note_id, refs[note.author_id], chips)
 
-        return self.db.write(once(actor, key, f"notes.submit:{note_id}", {}, write))
+        return self.db.write(once(*command, write))
 
     def hand_in(self, tx: Write, note_id: str) -> None:
         """Submit a draft inside a larger write, whose caller has asked the gate. Raises `note.not_a_draft`, `note.empty`."""
@@ -169,13 +173,14 @@ class NoteService(NoteLists):
         return self.db.write(write)
 
     def _take(self, actor: Actor, note_id: str, kind: marks.Mark) -> Marks:
-        me = actor.require_account()
-        if not self.sees(actor, note_id):
-            raise absent()
+        """A mark is its giver's, also where the note is out of their sight; then the answer tells nothing of the note."""
+        me, seen = actor.require_account(), self.sees(actor, note_id)
 
         def write(tx: Write) -> Marks:
-            marks.take(tx, note_id, me, kind)
-            return marks.marks_of(tx, note_id, me)
+            if not marks.take(tx, note_id, me, kind) and not seen:
+                raise absent()
+            found = marks.marks_of(tx, note_id, me)
+            return found if seen else Marks(liked=found.liked, saved=found.saved)
 
         return self.db.write(write)
 
@@ -199,6 +204,10 @@ class NoteService(NoteLists):
         """A comment that the viewer may see (staff: hidden too), else `comment.not_found`."""
         return self.book.to_judge(viewer, comment_id)
 
+    def commented(self, session: Session, note_id: str, account_id: str) -> bool:
+        """Whether an account has a comment under a note that everybody may read."""
+        return self.book.said(session, note_id, account_id)
+
     # -- hooks, inside somebody else's write ----------------------------------------------------------------------
 
     def decide(
@@ -206,6 +215,11 @@ class NoteService(NoteLists):
     ) -> bool:
         """A version's verdict; see `review.decide`. The product gate is asked once more before a version is served."""
         return review.decide(tx, note_id, version, verdict, reason, self._refusal, overrule)
+
+    def overrule(self, tx: Write, note_id: str, version: int, verdict: Verdict, reason: str) -> bool:
+        """A moderator's verdict, also against an earlier one. Raises `note.gate_refused` rather than publish what the
+        product gate refuses."""
+        return review.decide(tx, note_id, version, verdict, reason, self._refuse, overrule=True)
 
     def hide(self, tx: Write, note_id: str, reason: str = "") -> bool:
         """Out of sight for all but author and staff; False when it was so already."""
@@ -220,16 +234,15 @@ class NoteService(NoteLists):
         return holds.restore(tx, note_id, *((kind,) if kind else ("hidden", "removed")))
 
     def undecide(self, tx: Write, note_id: str, version: int) -> bool:
-        """Take a version's last verdict back: it waits again, or has the verdict before; see `review.undecide`."""
+        """Take a version's verdict back: it waits again; see `review.undecide`."""
         return review.undecide(tx, note_id, version)
-
-    def unlink(self, tx: Write, note_id: str, sku_ids: Sequence[str]) -> bool:
-        """Take product cards out of what is served and out of the newest version; False when none was there."""
-        return holds.unlink(tx, note_id, sku_ids)
 
     def screen_again(self, tx: Write, note_ids: Sequence[str]) -> int:
         """Have served notes screened again because something they carry has changed; how many."""
         return review.screen_again(tx, note_ids)
+
+    def hold_comment(self, tx: Write, comment_id: str) -> bool:
+        return self.book.hold(tx, comment_id)
 
     def hide_comment(self, tx: Write, comment_id: str) -> bool:
         return self.book.hide(tx, comment_id)
@@ -249,6 +262,11 @@ class NoteService(NoteLists):
             skus=list(skus),
             disclosure=self.gate.check(tx.session, author_id, skus, kept=old.skus),
         )
+
+    def _refuse(self, tx: Write, version: NoteVersion, author_id: str) -> None:
+        if (closed := self._refusal(tx, version, author_id)) is not None:
+            detail = f"The product gate keeps it from being published: {closed.detail}"
+            raise Conflict("note.gate_refused", detail, because=closed.code)
 
     def _refusal(self, tx: Write, version: NoteVersion, author_id: str) -> AppError | None:
         try:

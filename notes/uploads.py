@@ -14,7 +14,7 @@ from kernel.db import Database, Write, in_chunks
 from kernel.jobs import JobRow
 from kernel.ports import Blobs
 from notes.media import url
-from notes.models import Media, Note, NoteVersion
+from notes.models import Media, VersionPicture
 
 UNUSED_FOR = timedelta(hours=24)
 DROP_FILES = "notes.drop_files"
@@ -55,16 +55,17 @@ class UnusedUploads:
         self._off_loop = off_loop
 
     def sweep(self) -> None:
-        """Delete what no version has used for a day."""
+        """Delete what no version has used for a day, and files that never got a row: their upload was refused or cut off."""
         while self.db.write(self._sweep_some) == _BATCH:
             pass
+        self.drop_files(self.audit().unnamed)
 
     def _sweep_some(self, tx: Write) -> int:
         over = Media.free_since <= tx.now - UNUSED_FOR
         rows = tx.session.scalars(
             select(Media).where(over).order_by(Media.free_since).limit(_BATCH).with_for_update(skip_locked=True)
         ).all()
-        used = _attached(tx.session, {row.owner_id for row in rows})
+        used = _attached(tx.session, [row.id for row in rows])
         shown = self._shown(tx.session, [name for row in rows for name in (row.name, row.small_name)])
         gone: set[str] = set()
         for row in rows:
@@ -120,9 +121,6 @@ def _over(free_since: datetime | None, now: datetime) -> bool:
     return free_since is not None and free_since <= now - UNUSED_FOR
 
 
-def _attached(session: Session, owners: set[str]) -> set[str]:
-    """The uploads that versions of these authors have; nobody attaches somebody else's."""
-    if not owners:
-        return set()
-    theirs = select(NoteVersion.pictures).join(Note, Note.id == NoteVersion.note_id).where(Note.author_id.in_(owners))
-    return {picture["media"] for pictures in session.scalars(theirs) for picture in pictures}
+def _attached(session: Session, ids: Sequence[str]) -> set[str]:
+    """Which of these uploads some version has, served or not."""
+    return {*session.scalars(select(VersionPicture.media_id).where(VersionPicture.media_id.in_(ids)))}

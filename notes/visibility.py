@@ -10,7 +10,7 @@ Placement = Literal["feed", "following", "search", "profile", "note"]
 
 @dataclass(frozen=True)
 class Standing:
-    """What the rule needs to know of a note. `hold` is moderation's; `author_hidden`: suspended or removed."""
+    """What the rule needs to know of a note. `hold` is moderation's; `author_hidden`: suspended."""
 
     author_id: str
     status: str

@@ -9,6 +9,7 @@ from search.fusion import Ranked
 from search.ranking import hybrid
 from search.service import FILL, REBUILD, SearchService
 from search.shelf import NoteSource, ProductSource, RoomSource
+from search.tokens import document_tokens
 
 __all__ = [
     "FILL",
@@ -20,6 +21,7 @@ __all__ = [
     "RoomSource",
     "SearchService",
     "document",
+    "document_tokens",
     "evaluate",
     "hybrid",
     "meaning",

@@ -38,7 +38,7 @@ class Cards:
         or the people already hands them in."""
         note_ids, product_ids, room_ids = (_of(kind, ids) for kind in PREFIX)
         notes = self.notes.rows(note_ids)
-        goods = self.products.rows(product_ids, notes.skus)
+        goods = self.products.rows(viewer.account_id, product_ids, notes.skus)
         authors = notes.authors | goods.merchants
         rooms = self.rooms.rows(room_ids, authors) if rooms is None else rooms
         people = self.accounts.company(viewer, authors | rooms.hosts, rooms.live_hosts) if people is None else people

@@ -22,7 +22,7 @@ class SearchQuery(Schema):
     kind: Kind | None = None
     sort: Literal["relevance", "newest"] = "relevance"
     limit: Annotated[int, Field(ge=1, le=50)] = 20
-    cursor: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    cursor: Annotated[str, StringConstraints(max_length=2048)] | None = None
 
 
 class SearchPage(BaseModel):

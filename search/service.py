@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from kernel import cursors
 from kernel.actor import Actor
 from kernel.db import in_chunks
 from kernel.errors import Conflict, Unavailable
 from kernel.ports import Encoder, Filling, IndexDocument, SearchIndex, Vectors
+from search import pages
 from search.cards import Cards
 from search.documents import document, meaning
-from search.fusion import Ranked
 from search.ranking import hybrid
 from search.schemas import KINDS, SearchPage, SearchQuery, Suggestion, Suggestions, SuggestQuery
 from search.shelf import Source, Text
@@ -58,30 +57,29 @@ class SearchService:
     # -- asking ---------------------------------------------------------------------------------------------------
 
     def search(self, viewer: Actor, query: SearchQuery) -> SearchPage:
-        """Things that match by words or by meaning, best first, as cards."""
-        start = cursors.place(query.cursor)
+        """Things that match by words or by meaning, best first, as cards; what holds between pages says `search.pages`."""
         encoder = self.encoder if self._encodes(query.q) else None
         degraded = encoder is None or not self._whole()
         ranked = hybrid(self.index, encoder, query.q, DEPTH, {"kind": list(KINDS)})
-        cards = self._cards(viewer, ranked)
-        found = [(entry, cards[entry.id]) for entry in ranked if entry.id in cards]
-        wanted = [(entry, card) for entry, card in found if query.kind in (None, card["kind"])]
+        # Of one kind as deep as of all: among many notes the best 200 may hold three products of a thousand that match.
+        asked = ranked if query.kind is None else hybrid(self.index, encoder, query.q, DEPTH, {"kind": query.kind})
+        cards = self._cards(viewer, dict.fromkeys(entry.id for entry in (*ranked, *asked)))
+        found = Counter(cards[entry.id]["kind"] for entry in ranked if entry.id in cards)
+        wanted = [(entry, cards[entry.id]) for entry in asked if entry.id in cards]
+        if query.kind is not None:
+            found[query.kind] = len(wanted)
         if query.sort == "newest":
-            wanted.sort(key=lambda pair: (pair[1].get("published_at") or pair[1].get("started_at") or "", pair[0].id))
-            wanted.reverse()
-        page = wanted[start : start + query.limit]
-        end = start + len(page)
+            page, more = pages.by_time(wanted, query.cursor, query.limit)
+        else:
+            page, more = pages.by_relevance(wanted, query.cursor, query.limit, DEPTH)
         items = [{**card, "score": round(e.score, 6), "matched_by": list(e.matched_by)} for e, card in page]
-        facets: dict[str, dict[str, int]] = {
-            "kind": {kind: sum(card["kind"] == kind for _, card in found) for kind in KINDS}
-        }
-        more = cursors.encode(end) if end < len(wanted) else None
+        facets = {"kind": {str(kind): found[kind] for kind in KINDS}}
         return SearchPage(items=items, next_cursor=more, facets=facets, degraded=degraded)
 
     def suggest(self, viewer: Actor, query: SuggestQuery) -> Suggestions:
         """Topics that begin like the query, then titles of what its words find."""
         ranked = hybrid(self.index, None, query.q, 30, {"kind": list(KINDS)}, weight=0.0)
-        cards = self._cards(viewer, ranked)
+        cards = self._cards(viewer, [entry.id for entry in ranked])
         typed = query.q.casefold()
         topics = [t for e in ranked if e.id in cards for t in cards[e.id].get("topics", ()) if typed in t.casefold()]
         titles = [(cards[e.id]["title"], cards[e.id]["kind"]) for e in ranked if e.id in cards]
@@ -104,9 +102,9 @@ class SearchService:
             self._believed_until = time.monotonic() + BELIEVED
         return time.monotonic() < self._believed_until
 
-    def _cards(self, viewer: Actor, ranked: Sequence[Ranked]) -> dict[str, dict[str, Any]]:
+    def _cards(self, viewer: Actor, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Cards as JSON, by id, re-read from SQL: what was hidden meanwhile is not there."""
-        cards = self.cards.of(viewer, [entry.id for entry in ranked], "search")
+        cards = self.cards.of(viewer, list(ids), "search")
         return {thing: card.model_dump(mode="json") for thing, card in cards.items()}
 
     # -- keeping the copy true ------------------------------------------------------------------------------------

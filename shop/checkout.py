@@ -17,6 +17,7 @@ from kernel.db import Database, Write, prune
 from kernel.errors import Conflict, NotFound, Unavailable
 from kernel.idempotency import Answer, IdempotencyKey, check_key, once
 from kernel.ids import new_id
+from kernel.money import HOME, Currency
 from kernel.policy import Policies
 from shop import stock, waiting
 from shop.facts import OrderPlaced
@@ -25,10 +26,12 @@ from shop.models import Order, OrderLine, Quote, SkuBuyer
 from shop.quotes import (
     Limits,
     line_out,
+    not_available,
     open_quote,
     order_shape,
     parts,
     priced,
+    refuse_own,
     refuse_suspended,
     remembered_address,
     unchanged,
@@ -55,8 +58,11 @@ _INSERT_LINES = insert(OrderLine.__table__)  # type: ignore[arg-type]
 class CheckoutService:
     """Quotes and orders. `place` is answered once per key, whether it came over HTTP or over a socket."""
 
-    def __init__(self, db: Database, accounts: AccountService, policies: Policies, origins: Origins) -> None:
+    def __init__(
+        self, db: Database, accounts: AccountService, policies: Policies, origins: Origins, currency: Currency = HOME
+    ) -> None:
         self.db = db
+        self.currency = currency
         self.accounts = accounts
         self.policies = policies
         self.touchpoints = Touchpoints(origins)
@@ -81,11 +87,15 @@ class CheckoutService:
     def add_quote(self, tx: Write, actor: Actor, form: QuoteIn) -> QuoteOut:
         """Write a quote inside a larger write.
 
-        Refused, with nothing changed: `sku.not_found`, `merchant.not_selling`, `touchpoint.untrue`, and what the lines
-        lack. A touchpoint whose time is over is dropped.
+        Refused, with nothing changed: `sku.not_found`, `product.not_available`, `merchant.not_selling`, `merchant.own_goods`,
+        `touchpoint.untrue`, and what the lines lack. A touchpoint is kept as far as it is proven, and dropped when its time
+        is over or what it names is gone.
         """
         buyer = actor.require_account()
-        lines, currency = priced(tx.session, form.lines)
+        lines, currency = priced(tx.session, buyer, form.lines)
+        refuse_own(buyer, lines)
+        if currency != self.currency:  # listed while the site's was another: not for sale before it has a price in it
+            raise not_available([line.sku for line in lines])
         refuse_suspended(tx.session, self.accounts, lines)
         lines = self.touchpoints.checked(tx.session, actor, lines, tx.now)
         total = sum(line.price * line.qty for line in lines)
@@ -111,7 +121,7 @@ class CheckoutService:
 
     def forget_quotes(self) -> None:
         """Delete quotes a day after they expired; an order has its own lines. Until then they are answered as expired."""
-        prune(self.db, Quote.__table__.c.id, Quote.__table__.c.expires_at < self.db.clock.now() - QUOTE_KEPT)
+        prune(self.db, Quote.__table__, Quote.__table__.c.expires_at < self.db.clock.now() - QUOTE_KEPT)
 
     # -- place ----------------------------------------------------------------------------------------------------
 
@@ -119,7 +129,8 @@ class CheckoutService:
         """Turn a quote into an order that holds its stock until `pay_by`. The answer is a `Placed`.
 
         Refused, with nothing changed: `quote.not_found`, `quote.used`, `quote.expired`, `quote.changed`,
-        `product.not_available`, `merchant.not_selling`, `stock.insufficient`, `stock.person_limit`, `order.too_many_unpaid`.
+        `product.not_available`, `merchant.not_selling`, `merchant.own_goods`, `stock.insufficient`, `stock.person_limit`,
+        `order.too_many_unpaid`.
         """
         actor.require_account()
         write = once(actor, key, PLACE, form.model_dump(), lambda tx: self.add_order(tx, actor, form.quote, key))
@@ -130,7 +141,8 @@ class CheckoutService:
         buyer = actor.require_account()
         quote = open_quote(tx, quote_id, buyer)
         lines = [StoredLine(**line) for line in quote.lines]
-        limits = unchanged(tx.session, lines)
+        refuse_own(buyer, lines)
+        limits = unchanged(tx.session, buyer, lines)
         refuse_suspended(tx.session, self.accounts, lines)
         levels, refusal = self._reserve(tx, buyer, lines, limits, key)
         if refusal is not None:
@@ -171,7 +183,7 @@ class CheckoutService:
     def _terms(self, session: Session, lines: Sequence[StoredLine]) -> dict[str, int]:
         """The unpaid cap, and the shortest time to pay that any line asks for, in seconds."""
         timed = [(PAY_BY, line.sku) for line in lines]
-        timed += [(PAY_BY_ROOM, line.sku) for line in lines if (line.touchpoint or {}).get("placement") == "room"]
+        timed += [(PAY_BY_ROOM, line.sku) for line in lines if (line.touchpoint or {}).get("room_id")]
         found = self.policies.values(session, [(UNPAID_CAP, ""), *timed])
         return {UNPAID_CAP: int(found[UNPAID_CAP, ""]), PAY_BY: int(min(found[one] for one in timed))}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from kernel.facts import Fact
 
@@ -13,9 +14,25 @@ class ProductListed(Fact):
 
 
 @dataclass(frozen=True)
-class ProductChanged(Fact):
-    """A material change (words, picture or price): notes and rooms that show it are screened again."""
+class ProductWorded(Fact):
+    """A listing says this from now on, at first or after an edit."""
 
+    product_id: str
+    merchant_id: str
+    version: int
+    words: str
+
+
+@dataclass(frozen=True)
+class ProductChanged(Fact):
+    """A material change (words or picture): notes that carry it are screened again. Rooms and notes show a price live, so
+    that another price is none."""
+
+    product_id: str
+
+
+@dataclass(frozen=True)
+class ProductRepriced(Fact):
     product_id: str
 
 
@@ -53,8 +70,16 @@ class OrderPlaced(Fact):
 
 
 @dataclass(frozen=True)
+class PaymentOpened(Fact):
+    """The buyer asked for the page on which to pay."""
+
+    order_id: str
+    buyer_id: str
+
+
+@dataclass(frozen=True)
 class OrderPaid(Fact):
-    """As `OrderPlaced`."""
+    """As `OrderPlaced`; `paid_at` is when the payment was made, however late it was told."""
 
     order_id: str
     buyer_id: str
@@ -64,6 +89,7 @@ class OrderPaid(Fact):
     room_ids: tuple[str, ...]
     sku_ids: tuple[str, ...]
     synthetic: bool
+    paid_at: datetime
 
 
 @dataclass(frozen=True)

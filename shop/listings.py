@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, String, bindparam, select
 from sqlalchemy.orm import Session
 
-from accounts import AccountRef
+from accounts import AccountRef, out_of_sight
 from kernel.clock import rfc3339
 from shop.models import Product, Sku, Stock
 from shop.schemas import Cover, MoneyOut, ProductCard, ProductChip, ProductOut, SkuOut, StockOut
@@ -17,6 +17,7 @@ from shop.stock import Level
 
 Rows = list[Row[Any]]
 _product, _sku, _stock = Product.__table__.c, Sku.__table__.c, Stock.__table__.c
+# The viewer is a parameter, NULL when none is given; asked here, whose goods a card may show costs no statement of its own.
 SKUS: Select[Any] = (
     select(
         _sku.id,
@@ -32,6 +33,7 @@ SKUS: Select[Any] = (
         _product.merchant_id,
         _stock.available,
         _stock.reserved,
+        out_of_sight(_product.merchant_id, bindparam("viewer", None, String)).label("out_of_sight"),
     )
     .join_from(Sku.__table__, Product.__table__)
     .join(Stock.__table__)
@@ -81,14 +83,21 @@ def shown(session: Session, product_id: str, merchant: AccountRef) -> ProductOut
         cover=Cover(**row.cover) if row.cover else None,
         merchant=merchant,
         skus=[sku_out(line) for line in session.execute(SKUS.where(_sku.product_id == product_id))],
+        hidden=row.status != "listed",
         version=row.version,
         created_at=rfc3339(row.created_at),
     )
 
 
+def words_of(session: Session, product_id: str) -> str:
+    """What a listing says, as this session sees it: all that a merchant wrote."""
+    said = select(_product.title, _product.description, _product.category).where(_product.id == product_id)
+    names = select(_sku.name).where(_sku.product_id == product_id).order_by(_sku.position)
+    return "\n".join([*session.execute(said).one(), *session.scalars(names)])
+
+
 class SkuRows:
-    """Rows of `SKUS` as they were loaded: all SKUs of the products asked for, and single ones. Says nothing of who may see
-    them."""
+    """Rows of `SKUS` as they were loaded for one viewer: all SKUs of the products asked for, and single ones."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
@@ -105,8 +114,13 @@ class SkuRows:
         return found
 
     def chips(self) -> dict[str, ProductChip]:
-        """What a note or a room shows of listed SKUs, by id."""
-        return {row.id: chip(row) for row in self.rows if row.status == "listed"}
+        """What a note or a room shows of these SKUs, by id."""
+        return {row.id: chip(row) for row in self.rows if to_be_seen(row)}
+
+
+def to_be_seen(row: Row[Any]) -> bool:
+    """Whether a row of `SKUS` is for the eyes of the viewer it was loaded for."""
+    return row.status == "listed" and not row.out_of_sight
 
 
 def chip(row: Row[Any]) -> ProductChip:

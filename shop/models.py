@@ -16,10 +16,15 @@ _CURRENCY = String(3)
 
 
 class Product(Base):
-    """`listed`, or `hidden` by moderation. `version` counts what buyers or reviewers would notice."""
+    """`listed`, or `hidden` by moderation. `version` counts what buyers or reviewers would notice; `cover_url` repeats where
+    the cover is served, to be found by it."""
 
     __tablename__ = "products"
-    __table_args__ = (Index("ix_products_listed", "status", "id"), Index("ix_products_merchant", "merchant_id", "id"))
+    __table_args__ = (
+        Index("ix_products_listed", "status", "id"),
+        Index("ix_products_merchant", "merchant_id", "id"),
+        Index("ix_products_cover", "cover_url", "status"),  # both, or SQLite takes the one by status and reads them all
+    )
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     merchant_id: Mapped[str] = mapped_column(_ID)
@@ -27,6 +32,7 @@ class Product(Base):
     description: Mapped[str] = mapped_column(Text)
     category: Mapped[str] = mapped_column(String(64))
     cover: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    cover_url: Mapped[str | None] = mapped_column(String(300))
     status: Mapped[str] = mapped_column(_STATUS)
     version: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Instant)

@@ -19,10 +19,10 @@ from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.db import Database, Write, insert_ignore
 from kernel.errors import Conflict, Invalid, NotFound
-from kernel.idempotency import Answer, first_answer, once
+from kernel.idempotency import Answer, once, replayed
 from kernel.ports import PaymentIntent, Payments
 from shop import stock, waiting
-from shop.facts import OrderCancelled, OrderClosed, OrderPaid, OrderRefunded
+from shop.facts import OrderCancelled, OrderClosed, OrderPaid, OrderRefunded, PaymentOpened
 from shop.models import Buyer, Order, OrderLine, Payment, SkuBuyer
 from shop.quotes import order_shape, parts
 from shop.receipts import shown, stored_lines
@@ -85,14 +85,13 @@ class OrderService:
         The provider is asked between two looks at the order, never under its lock; an order has one intent, so
         asking again is harmless.
         """
-        buyer = actor.require_account()
+        buyer, command = actor.require_account(), (actor, key, f"orders.pay:{order_id}", dict[str, Any]())
+        if (again := replayed(self.db, *command)) is not None:
+            return again
         with self.db.read() as session:
-            answered = first_answer(session, actor, key) is not None
             order = _own(session, order_id, buyer)
-        intent = None if answered else self._ask_provider(_payable(order, self.db.clock.now()))
-        return self.db.write(
-            once(actor, key, f"orders.pay:{order_id}", {}, lambda tx: _open_payment(tx, order_id, buyer, intent))
-        )
+        intent = self._ask_provider(_payable(order, self.db.clock.now()))
+        return self.db.write(once(*command, lambda tx: _open_payment(tx, order_id, buyer, intent)))
 
     def _ask_provider(self, order: Row[Any]) -> PaymentIntent:
         intent: PaymentIntent = self._off_loop(
@@ -121,19 +120,20 @@ class OrderService:
         if order is None:
             raise NotFound("order.not_found", "There is no such order.")
         _remember_payment(tx, order.id, made.payment, made.amount, made.currency, "")
-        if not _turn(tx, Payment, made.payment, ("open", "failed"), status="succeeded"):
+        paid = {"status": "succeeded", "amount": made.amount, "currency": made.currency}  # what goes back is what came
+        if not _turn(tx, Payment, made.payment, ("open", "failed"), **paid):
             return "known"
         as_asked = (made.amount, made.currency) == (order.total, order.currency) and made.at <= order.pay_by
-        if not as_asked or not _turn(tx, Order, order.id, ("placed",), status="paid", paid_at=tx.now):
+        paid_at = min(max(made.at, order.placed_at), tx.now)  # a provider's clock may be wrong
+        if not as_asked or not _turn(tx, Order, order.id, ("placed",), status="paid", paid_at=paid_at):
             self._owe_back(tx, [made.payment])
             return "refund_due"
         lines = stored_lines(tx.session, [order.id])[order.id]
         for level in stock.shift(tx, stock.SOLD, parts(lines), order.id):
             waiting.units_gone(tx, level)
         _unpaid_no_more(tx, order.buyer_id)
-        tx.record(
-            OrderPaid(order.id, order.buyer_id, order.total, order.currency, *order_shape(lines), order.synthetic)
-        )
+        shape = order_shape(lines)
+        tx.record(OrderPaid(order.id, order.buyer_id, order.total, order.currency, *shape, order.synthetic, paid_at))
         return "paid"
 
     def refund(self, payment_id: str) -> None:
@@ -244,10 +244,10 @@ def _payable(order: Row[Any], now: datetime) -> Row[Any]:
     return order
 
 
-def _open_payment(tx: Write, order_id: str, buyer: str, intent: PaymentIntent | None) -> dict[str, Any]:
-    assert intent is not None  # only a key that was answered before comes without, and that never gets here
+def _open_payment(tx: Write, order_id: str, buyer: str, intent: PaymentIntent) -> dict[str, Any]:
     order = _payable(_own(tx.session, order_id, buyer), tx.now)
     _remember_payment(tx, order_id, intent.id, order.total, order.currency, intent.url)
+    tx.record(PaymentOpened(order_id, buyer))
     amount = MoneyOut(amount=order.total, currency=order.currency)
     return PaymentOut(payment=intent.id, url=intent.url, amount=amount, pay_by=rfc3339(order.pay_by)).model_dump()
 
@@ -263,6 +263,6 @@ def _settlement(body: Mapping[str, Any]) -> Settlement:
         made = Settlement(body["payment"], body["reference"], body["amount"], body["currency"], at)
     except (KeyError, TypeError, ValueError):
         raise Invalid("payment.malformed", "The report lacks a field.") from None
-    if at.tzinfo is None or type(made.amount) is not int:
+    if at.tzinfo is None or type(made.amount) is not int or not 0 <= made.amount < 2**63:
         raise Invalid("payment.malformed", "The report has a field of a wrong type.")
     return made

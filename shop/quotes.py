@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import Row, Select, String, bindparam, select
 from sqlalchemy.orm import Session
 
-from accounts import AccountService
+from accounts import AccountService, wall
 from kernel.db import Write, upsert
-from kernel.errors import Conflict, FieldError, Invalid, NotFound
+from kernel.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from shop.models import DefaultAddress, Order, Product, Quote, Sku
 from shop.schemas import Address, LineIn, LineOut, MoneyOut, StoredLine, Touchpoint
 from shop.stock import Part
@@ -26,6 +26,7 @@ _OFFERS = (
     select(
         *(_sku.id, _sku.name, _sku.price, _sku.currency, _sku.person_limit),
         *(_product.id.label("product_id"), _product.merchant_id, _product.title, _product.status),
+        wall(_product.merchant_id, bindparam("buyer", type_=String)).label("walled_off"),
     )
     .join_from(Sku.__table__, Product.__table__)
     .where(_sku.id.in_(bindparam("skus", expanding=True)))
@@ -56,11 +57,11 @@ def line_out(line: StoredLine, currency: str) -> LineOut:
     )
 
 
-def priced(session: Session, wanted: Sequence[LineIn]) -> tuple[list[StoredLine], str]:
-    """The lines at present prices, and their currency."""
-    offers = {row.id: row for row in session.execute(_OFFERS, {"skus": [line.sku for line in wanted]})}
+def priced(session: Session, buyer: str, wanted: Sequence[LineIn]) -> tuple[list[StoredLine], str]:
+    """The lines at present prices, and their currency. What stands behind a block is not there."""
+    offers = _offers(session, buyer, [line.sku for line in wanted])
     for n, line in enumerate(wanted):
-        if line.sku not in offers or offers[line.sku].status != "listed":
+        if line.sku not in offers or not _open_to_buyer(offers[line.sku]):
             raise NotFound("sku.not_found", "There is no such SKU for sale.", sku=line.sku, field=f"lines.{n}.sku")
     if len(offers) < len(wanted):
         raise _refused_lines("quote.duplicate_sku", "A SKU is named by one line.")
@@ -80,6 +81,13 @@ def priced(session: Session, wanted: Sequence[LineIn]) -> tuple[list[StoredLine]
         for line in wanted
     ]
     return lines, offers[wanted[0].sku].currency
+
+
+def refuse_own(buyer: str, lines: Sequence[StoredLine]) -> None:
+    """Nobody buys from themselves: it would move every figure, and neither goods nor money."""
+    own = [line.sku for line in lines if line.merchant_id == buyer]
+    if own:
+        raise Forbidden("merchant.own_goods", "These are goods of your own.", skus=own)
 
 
 def refuse_suspended(session: Session, accounts: AccountService, lines: Sequence[StoredLine]) -> None:
@@ -120,12 +128,16 @@ def used() -> Conflict:
     return Conflict("quote.used", "This quote has become an order already.")
 
 
-def unchanged(session: Session, lines: Sequence[StoredLine]) -> Limits:
+def not_available(skus: Sequence[str]) -> Conflict:
+    return Conflict("product.not_available", "This is not for sale any more.", skus=list(skus))
+
+
+def unchanged(session: Session, buyer: str, lines: Sequence[StoredLine]) -> Limits:
     """The limits per person of the lines' SKUs, once everything is still for sale at the quoted price."""
-    offers = {row.id: row for row in session.execute(_OFFERS, {"skus": [line.sku for line in lines]})}
-    gone = [line.sku for line in lines if offers[line.sku].status != "listed"]
+    offers = _offers(session, buyer, [line.sku for line in lines])
+    gone = [line.sku for line in lines if not _open_to_buyer(offers[line.sku])]
     if gone:
-        raise Conflict("product.not_available", "This is not for sale any more.", skus=gone)
+        raise not_available(gone)
     changed = [
         {"sku": line.sku, "was": line.price, "is": offers[line.sku].price}
         for line in lines
@@ -134,3 +146,11 @@ def unchanged(session: Session, lines: Sequence[StoredLine]) -> Limits:
     if changed:
         raise Conflict("quote.changed", "A price has changed; look at the new total first.", changed=changed)
     return {sku: row.person_limit for sku, row in offers.items() if row.person_limit is not None}
+
+
+def _offers(session: Session, buyer: str, sku_ids: Sequence[str]) -> dict[str, Row[Any]]:
+    return {row.id: row for row in session.execute(_OFFERS, {"skus": sku_ids, "buyer": buyer})}
+
+
+def _open_to_buyer(offer: Row[Any]) -> bool:
+    return offer.status == "listed" and not offer.walled_off

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from accounts import AccountRef
+from kernel.money import Currency
 from kernel.schema import Schema
 from kernel.text import Id, Line, OptionalLine, Prose
 
-Currency = Literal["CNY", "USD", "EUR", "JPY"]
 OrderStatus = Literal["placed", "paid", "closed", "cancelled"]
 Cursor = Annotated[str, StringConstraints(max_length=1024)]
 Title = Annotated[Line, StringConstraints(max_length=120)]
@@ -22,7 +22,8 @@ Units = Annotated[int, Field(ge=1, le=1_000_000)]
 class MoneyIn(Schema):
     """A price in minor units."""
 
-    amount: Annotated[int, Field(ge=1, le=10_000_000_000)]
+    # The dearest order (20 lines of 99) stays below 2**41, so that millions of them a day stay within 64 bits.
+    amount: Annotated[int, Field(ge=1, le=1_000_000_000)]
     currency: Currency
 
 
@@ -106,6 +107,8 @@ class SkuOut(Schema):
 
 
 class ProductOut(Schema):
+    """`hidden`: waiting for a moderator or taken out by one; its merchant and staff alone get it."""
+
     kind: Literal["product"] = "product"
     id: str
     title: str
@@ -114,6 +117,7 @@ class ProductOut(Schema):
     cover: Cover | None
     merchant: AccountRef
     skus: list[SkuOut]
+    hidden: bool
     version: int
     created_at: str
 

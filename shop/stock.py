@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 
 from kernel.db import Write
-from kernel.errors import Conflict
+from kernel.errors import AppError, Conflict, FieldError, Invalid
 from kernel.ids import new_id
 from shop.facts import StockChanged
 from shop.models import Stock, StockMove
@@ -33,6 +33,10 @@ MOVES: dict[str, tuple[str | None, str]] = {
     RETURNED: ("sold", "available"),
     REMOVED: ("available", "removed"),
 }
+
+
+MOST = 1_000_000_000
+"""Units of one SKU that are ever received: no column of its row leaves 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def _statement(kind: str) -> Any:
     qty: Any = bindparam("qty")
     moved = update(Stock.__table__).where(_row.sku_id == bindparam("sku"))  # type: ignore[arg-type]
     if leaves is None:
+        moved = moved.where(_row.received <= MOST - qty)
         values = {"received": _row.received + qty, enters: _row[enters] + qty}
     else:
         moved = moved.where(_row[leaves] >= qty)
@@ -77,7 +82,7 @@ _LEDGER = insert(StockMove.__table__)  # type: ignore[arg-type]
 
 
 def move(tx: Write, kind: str, part: Part) -> Level | None:
-    """Move units in the row alone, or None when there are too few; `book` writes the ledger."""
+    """Move units in the row alone, or None when there are too few, or too many to receive; `book` writes the ledger."""
     found = tx.session.execute(_STATEMENTS[kind], {"sku": part.sku_id, "qty": part.qty}).first()
     return None if found is None else Level(*found)
 
@@ -125,15 +130,22 @@ def book(
 
 
 def shift(tx: Write, kind: str, parts: Sequence[Part], order: str | None = None, by: str | None = None) -> list[Level]:
-    """Move and book parts that must be there. Raises `Conflict` (`stock.insufficient`) otherwise."""
+    """Move and book parts that must be there. Raises `stock.insufficient` otherwise, `stock.too_many` past `MOST` units."""
     levels = []
     for part in sorted(parts, key=lambda part: part.sku_id):
         level = move(tx, kind, part)
         if level is None:
-            raise Conflict("stock.insufficient", "There are not that many units.", sku=part.sku_id)
+            raise _refused(kind, part)
         levels.append(level)
     book(tx, kind, parts, levels, order, by)
     return levels
+
+
+def _refused(kind: str, part: Part) -> AppError:
+    if kind == RECEIVED:
+        error = FieldError("quantity", "stock.too_many", f"more than {MOST} in all would have been received")
+        return Invalid("stock.too_many", "No SKU has that many units.", [error])
+    return Conflict("stock.insufficient", "There are not that many units.", sku=part.sku_id)
 
 
 def locked_level(tx: Write, sku_id: str) -> Level | None:

@@ -1,8 +1,9 @@
-"""Where a line says it came from: kept on the order when it is true, refused when it is not, dropped when it is too old."""
+"""Where a line says it came from: kept on the order as far as it is proven, refused when it is not true, dropped when it is too
+old or what it names is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -22,26 +23,31 @@ UNTRUE = "touchpoint.untrue"
 
 @dataclass(frozen=True)
 class Exposed:
-    """What an exposure showed: a `note` or a `room`."""
+    """What an exposure showed, a `note` or a `room`, and in which feed."""
 
     kind: str
     item_id: str
+    placement: str
 
 
 class Origins(Protocol):
     """What the services above answer of what they show, in the session of the quote."""
 
-    def note_carries(self, session: Session, note_id: str, sku_ids: Sequence[str]) -> bool:
-        """Whether the note is published with one of these on it."""
+    def note_carries(self, session: Session, viewer_id: str, note_id: str, sku_ids: Sequence[str]) -> bool | None:
+        """Whether the note is published with one of these on it; None when it was, and is out of this viewer's sight now."""
         ...
 
-    def room_carries(self, session: Session, room_id: str, sku_ids: Sequence[str]) -> bool:
-        """Whether one of these stands on the room's shelf."""
+    def room_carries(self, session: Session, viewer_id: str, room_id: str, sku_ids: Sequence[str]) -> bool | None:
+        """Whether one of these stands on the room's shelf; None when the room is out of this viewer's sight."""
         ...
 
     def exposed(self, session: Session, actor: Actor, exposure_id: str) -> Exposed | None:
         """What this exposure showed to this person, or to a device that has become theirs; None for anybody else's."""
         ...
+
+
+class _Untrue(Exception):
+    """The field that says what is not so."""
 
 
 class Touchpoints:
@@ -51,39 +57,60 @@ class Touchpoints:
         self.origins = origins
 
     def checked(self, session: Session, actor: Actor, lines: Sequence[StoredLine], now: datetime) -> list[StoredLine]:
-        """The lines with the touchpoints that hold. `touchpoint.untrue` names the fields of those that do not."""
+        """The lines with their touchpoints as far as these hold. `touchpoint.untrue` names the fields that do not."""
         given = [Touchpoint(**line.touchpoint) if line.touchpoint else None for line in lines]
-        kept = [one if one is not None and not _expired(one, now) else None for one in given]
-        siblings = _siblings(session, [line.product_id for line, one in zip(lines, kept, strict=True) if one])
-        errors = [
-            FieldError(f"lines.{n}.touchpoint.{field}", UNTRUE, "did not show this product, or not to you")
-            for n, (line, one) in enumerate(zip(lines, kept, strict=True))
-            if one is not None and (field := self._untrue(session, actor, one, siblings[line.product_id])) is not None
-        ]
+        siblings = _siblings(session, [line.product_id for line, met in zip(lines, given, strict=True) if met])
+        checked, errors = [], []
+        for n, (line, met) in enumerate(zip(lines, given, strict=True)):
+            try:
+                if met is not None:
+                    met = None if _expired(met, now) else self._proven(session, actor, met, siblings[line.product_id])
+            except _Untrue as untrue:
+                field = f"lines.{n}.touchpoint.{untrue}"
+                errors.append(FieldError(field, UNTRUE, "did not show this product, or not to you"))
+            kept = met.model_dump(exclude_none=True) if met else None
+            checked.append(line.model_copy(update={"touchpoint": kept}))
         if errors:
             raise Invalid(UNTRUE, "A line did not come from where it says.", errors)
-        return [
-            line if one is not None else line.model_copy(update={"touchpoint": None})
-            for line, one in zip(lines, kept, strict=True)
-        ]
+        return checked
 
-    def _untrue(self, session: Session, actor: Actor, met: Touchpoint, sku_ids: Sequence[str]) -> str | None:
-        """The field that says what is not so."""
-        if met.note_id is not None and not self.origins.note_carries(session, met.note_id, sku_ids):
-            return "note_id"
-        if met.room_id is not None and not self.origins.room_carries(session, met.room_id, sku_ids):
-            return "room_id"
-        if met.exposure_id is None:
-            return None
-        shown = self.origins.exposed(session, actor, met.exposure_id)
-        return None if shown is not None and self._leads_here(session, met, shown, sku_ids) else "exposure_id"
+    def _proven(self, session: Session, actor: Actor, met: Touchpoint, sku_ids: Sequence[str]) -> Touchpoint | None:
+        """The touchpoint with the item that its exposure showed, and the placement that all this bears out; None when what it
+        names is gone."""
+        shown = None
+        if met.exposure_id is not None:
+            shown = self.origins.exposed(session, actor, met.exposure_id)
+        item = {"note_id": met.note_id, "room_id": met.room_id}
+        if shown is not None and not any(item.values()):
+            item[f"{shown.kind}_id"] = shown.item_id
+        there = self._carried(session, actor, met, item, sku_ids)
+        if met.exposure_id is not None and (shown is None or shown.item_id not in item.values()):
+            raise _Untrue("exposure_id")
+        return met.model_copy(update={**item, "placement": _placement(met, item, shown)}) if there else None
 
-    def _leads_here(self, session: Session, met: Touchpoint, shown: Exposed, sku_ids: Sequence[str]) -> bool:
-        """Whether the exposure is of the note or room named, or of one that carries the product when none is."""
-        if met.note_id is not None or met.room_id is not None:
-            return shown.item_id in (met.note_id, met.room_id)
-        carries = self.origins.note_carries if shown.kind == "note" else self.origins.room_carries
-        return carries(session, shown.item_id, sku_ids)
+    def _carried(
+        self, session: Session, actor: Actor, met: Touchpoint, item: Mapping[str, str | None], sku_ids: Sequence[str]
+    ) -> bool:
+        """Whether the note and the room are there to be seen. One that was not named by itself stands for its exposure."""
+        found: list[bool | None] = []
+        for field, carries in (("note_id", self.origins.note_carries), ("room_id", self.origins.room_carries)):
+            if (item_id := item[field]) is not None:
+                found.append(carries(session, actor.require_account(), item_id, sku_ids))
+                if found[-1] is False:
+                    raise _Untrue(field if getattr(met, field) else "exposure_id")
+        return None not in found
+
+
+def _placement(met: Touchpoint, item: Mapping[str, str | None], shown: Exposed | None) -> str:
+    """A room's offer is one whatever it is called, and an exposure says in which feed it was. Of a note one may have heard
+    anywhere; of nothing that is shown there is only the product."""
+    if item["room_id"] is not None:
+        return "room"
+    if item["note_id"] is None:
+        return "product" if met.placement in ("feed", "following", "note", "room") else met.placement
+    if shown is not None and met.placement in ("feed", "following"):
+        return shown.placement
+    return "note" if met.placement == "room" else met.placement
 
 
 def _expired(met: Touchpoint, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 
 from kernel.db import Write, insert_ignore
 from kernel.ids import new_id
@@ -23,7 +23,7 @@ _waiter = Waiter.__table__.c
 
 
 def join(tx: Write, part: Part, account_id: str, key: str) -> int:
-    """Enter the queue, or keep one's old place in it; the place, from 1."""
+    """Enter the queue at its end, or keep one's place in it while one waits; the place, from 1."""
     fresh = {
         "sku_id": part.sku_id,
         "account_id": account_id,
@@ -34,11 +34,14 @@ def join(tx: Write, part: Part, account_id: str, key: str) -> int:
     }
     mine = (_waiter.sku_id == part.sku_id) & (_waiter.account_id == account_id)
     if not insert_ignore(tx.session, Waiter.__table__, fresh):
+        number = case(
+            (_waiter.status == "waiting", _waiter.number), else_=fresh["number"]
+        )  # whoever was told had their turn
         again = update(Waiter.__table__).where(mine)  # type: ignore[arg-type]
-        tx.session.execute(again.values(status="waiting", key=key, qty=part.qty))
-    number = select(_waiter.number).where(mine).scalar_subquery()
+        tx.session.execute(again.values(status="waiting", number=number, key=key, qty=part.qty))
+    place = select(_waiter.number).where(mine).scalar_subquery()
     ahead = select(func.count()).where(
-        _waiter.sku_id == part.sku_id, _waiter.status == "waiting", _waiter.number <= number
+        _waiter.sku_id == part.sku_id, _waiter.status == "waiting", _waiter.number <= place
     )
     return tx.session.scalar(ahead) or 1
 

@@ -1,4 +1,5 @@
-"""A data folder as a stopped server leaves it: a market with an order that waits for its payment, pictures, a filled index."""
+"""A data folder as a stopped server leaves it: a market with an order that waits for its payment, pictures that its buyer
+uploaded, a filled index."""
 
 from __future__ import annotations
 
@@ -43,9 +44,10 @@ def leave(settings: Settings, kv: KeyValue, stock: int = 5, buyers: int = 1) -> 
         merchant = services.accounts.add(tx, "merchant", "Merchant", roles=["merchant"])
         skus = [SkuIn(name="M", price=MoneyIn(amount=100, currency="CNY"), stock=stock)]
         product = services.products.add_product(tx, merchant, ProductIn(title="Linen", skus=skus))
+        people = [services.accounts.add(tx, f"buyer{number}", "Buyer") for number in range(buyers)]
         for one in kept:
-            services.media.add(tx, merchant, one)
-        return product, [services.accounts.add(tx, f"buyer{number}", "Buyer") for number in range(buyers)]
+            services.media.add(tx, people[0], one)
+        return product, people
 
     product, people = engines.db.write(write)
     services.policies.change(SYSTEM, "order.unpaid_cap", 1000, "many orders at once")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, create_mock_engine, inspect
 from werkzeug.test import TestResponse
 
 from engines.sql import PostgresDatabase
@@ -31,7 +31,7 @@ class House:
         if isinstance(self.engines.db, PostgresDatabase):
             with self.engines.db.engine.begin() as connection:
                 if not inspect(connection).has_table("accounts"):  # asked once, and not of every table
-                    Base.metadata.create_all(connection, checkfirst=False)
+                    connection.exec_driver_sql(_postgres_schema())
         self.services = build_services(settings, self.engines)
         self.app = create_app(settings, self.engines, self.services)
         self._closed = False
@@ -88,6 +88,15 @@ def _empty_database() -> bytes:
         Base.metadata.create_all(engine)
         engine.dispose()
         return path.read_bytes()
+
+
+@cache
+def _postgres_schema() -> str:
+    """Every table of a PostgreSQL as one script: sent and answered once, it takes a third of the time."""
+    statements: list[Any] = []
+    engine = create_mock_engine("postgresql+psycopg://", lambda ddl, *_: statements.append(ddl))
+    Base.metadata.create_all(engine, checkfirst=False)
+    return ";".join(str(ddl.compile(dialect=engine.dialect)) for ddl in statements)
 
 
 def _lay_schema(url: str) -> None:

@@ -6,13 +6,13 @@ import hashlib
 import hmac
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from accounts import AccountService
 from kernel.actor import ANONYMOUS, Actor
-from kernel.errors import Forbidden, Unauthenticated
-from kernel.http import find
+from kernel.errors import Forbidden, TooMany, Unauthenticated, Unavailable
+from kernel.http import Rate, caller_address, find, spend
 from kernel.ids import is_id
 
 SESSION_COOKIE = "offshelf_session"
@@ -21,6 +21,7 @@ DEVICE_HEADER = "X-Device"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOBODYS = ("/static/", "/media/", "/healthz", "/readyz", "/metrics")
 _YEAR = 365 * 24 * 3600
+DEVICES = Rate(60, 60, by_address=True)
 
 
 def install(app: Flask) -> None:
@@ -30,18 +31,20 @@ def install(app: Flask) -> None:
 
 
 def identify() -> None:
-    """Set `g.actor` for this request."""
-    g.actor = ANONYMOUS
-    if request.path.startswith(_NOBODYS):
-        return
+    """Set `g.actor` for this request; for what is nobody's in particular, how to find out (`kernel.http.late_actor`)."""
+    g.actor, g.ask_actor = ANONYMOUS, _actor
+    if not request.path.startswith(_NOBODYS):
+        g.actor = _actor()
+
+
+def _actor() -> Actor:
     header = request.headers.get("Authorization")
     if header is not None:
         g.session_token = _bearer(header)
-        g.actor = find(AccountService).authenticate(g.session_token)
-    elif (token := request.cookies.get(SESSION_COOKIE)) is not None:
-        g.actor = _page_actor(token)
-    else:
-        g.actor = _device_actor()
+        return find(AccountService).authenticate(g.session_token)
+    if (token := request.cookies.get(SESSION_COOKIE)) is not None:
+        return _page_actor(token)
+    return _device_actor()
 
 
 def csrf_token(session_token: str) -> str:
@@ -51,7 +54,7 @@ def csrf_token(session_token: str) -> str:
 
 def page_csrf() -> str:
     """The CSRF token of this request's session or device; empty for somebody who has neither."""
-    token = request.cookies.get(SESSION_COOKIE) or request.cookies.get(DEVICE_COOKIE) or g.get("new_device", "")
+    token = request.cookies.get(SESSION_COOKIE) or g.get("offered_device") or request.cookies.get(DEVICE_COOKIE)
     return csrf_token(token) if token else ""
 
 
@@ -68,12 +71,23 @@ def set_cookie(response: BaseResponse, name: str, value: str, **until: Any) -> N
     response.set_cookie(name, value, httponly=True, samesite="Lax", secure=request.is_secure, **until)
 
 
-def new_device() -> Actor:
-    """Make the visitor an anonymous device, remembered by a cookie."""
-    device_id = find(AccountService).new_device()
-    g.new_device = device_id
-    g.actor = Actor(device_id=device_id)
-    return g.actor  # type: ignore[no-any-return]
+def offer_device() -> None:
+    """Give a stranger a cookie that makes them an anonymous device when they come back with it. Until then they may be a
+    program that keeps none: what they are shown is remembered, and counts for nothing."""
+    device_id = find(AccountService).next_device()
+    g.offered_device = f"{device_id}.{_seal(device_id)}"
+    g.actor = Actor(device_id=device_id, synthetic=True)
+
+
+def device_of(cookie: str | None) -> str | None:
+    """The device that a cookie names, whether it is one yet or not."""
+    device_id = (cookie or "").partition(".")[0]
+    return device_id if is_id(device_id, "dev") else None
+
+
+def _seal(device_id: str) -> str:
+    key = current_app.config["SECRET_KEY"].encode()
+    return hmac.new(key, f"device:{device_id}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _bearer(header: str) -> str:
@@ -96,15 +110,28 @@ def _page_actor(token: str) -> Actor:
 
 
 def _device_actor() -> Actor:
-    device_id = request.headers.get(DEVICE_HEADER) or request.cookies.get(DEVICE_COOKIE)
-    if device_id is None or not is_id(device_id, "dev"):
+    given = request.headers.get(DEVICE_HEADER) or request.cookies.get(DEVICE_COOKIE)
+    if given is None or (device_id := device_of(given)) is None:
         return ANONYMOUS
-    return find(AccountService).device_actor(device_id) or ANONYMOUS
+    return find(AccountService).device_actor(device_id) or _came_back(device_id, given)
+
+
+def _came_back(device_id: str, given: str) -> Actor:
+    """Who returns with the cookie of a first visit is a device from now on. Where too many come from one address, or
+    nothing can be written, they read all the same, as nobody."""
+    if not hmac.compare_digest(given.encode(), f"{device_id}.{_seal(device_id)}".encode()):
+        return ANONYMOUS
+    try:
+        spend("device", caller_address(), DEVICES)
+        find(AccountService).keep_device(device_id)
+    except (TooMany, Unavailable):
+        return ANONYMOUS
+    return Actor(device_id=device_id)
 
 
 def _remember_device(response: Response) -> Response:
-    if (device_id := g.get("new_device")) is not None:
-        set_cookie(response, DEVICE_COOKIE, device_id, max_age=_YEAR)
+    if (offered := g.get("offered_device")) is not None:
+        set_cookie(response, DEVICE_COOKIE, offered, max_age=_YEAR)
     if g.get("session_ended"):
         response.delete_cookie(SESSION_COOKIE)
     return response

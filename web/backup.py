@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.blobs import FileBlobs
+from engines.disk import synced
 from engines.sql import open_database
 from kernel.clock import SystemClock, rfc3339
 from kernel.config import Settings
@@ -201,8 +202,4 @@ def _add(tar: tarfile.TarFile, name: str, path: Path) -> Kept | None:
 
 def _put_in_place(part: Path, file: Path) -> None:
     part.rename(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    synced(file.parent)

@@ -36,6 +36,10 @@ class Broadcast:
         """An account that is suspended is cut off."""
         self._tell(fact.account_id, "account.suspended", {})
 
+    def logged_out(self, fact: a.LoggedOut) -> None:
+        """Each connection of the account looks whether it was its log-in that ended."""
+        self._tell(fact.account_id, "account.logged_out", {})
+
     def hidden(self, fact: l.RoomHidden) -> None:
         """Nobody stays in a room that was hidden."""
         self.realtime.publish(f"room:{fact.room_id}", "room.hidden", {})

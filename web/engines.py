@@ -11,6 +11,7 @@ from pathlib import Path
 from engines.blobs import FileBlobs
 from engines.breaker import BreakerKeyValue
 from engines.encoder import open_encoder
+from engines.encoder_watch import BATCH_PATIENCE, PATIENCE
 from engines.index import open_index
 from engines.ingest import UdpPorts
 from engines.kv import open_kv
@@ -50,11 +51,13 @@ class Engines:
         self.db.close()
 
 
-def open_engines(settings: Settings, clock: Clock | None = None, kv: KeyValue | None = None) -> Engines:
-    """Open what stands behind the ports. Raises `SettingError` for a setting that cannot be used."""
+def open_engines(
+    settings: Settings, clock: Clock | None = None, kv: KeyValue | None = None, batch: bool = False
+) -> Engines:
+    """Open what stands behind the ports; in a `batch` nobody waits, and the encoder is given time. Raises `SettingError` for a setting that cannot be used."""
     settings.data.mkdir(parents=True, exist_ok=True)
     clock = clock or SystemClock()
-    encoder = open_encoder(settings.encoder, settings.data / "models")
+    encoder = open_encoder(settings.encoder, settings.data / "models", patience=BATCH_PATIENCE if batch else PATIENCE)
     return Engines(
         db=open_database(settings.sql_url, clock),
         kv=kv or BreakerKeyValue(open_kv(settings.kv_url, settings.data / "kv")),

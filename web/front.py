@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from werkzeug.http import parse_range_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kernel.context import request_id
@@ -19,6 +20,8 @@ POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+UNREADABLE = "offshelf.unreadable"
+"""Set in the environ of a request whose query is no UTF-8; it comes to Flask without the query."""
 _HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
@@ -44,7 +47,7 @@ class Front:
         given = environ.get("HTTP_X_REQUEST_ID", "")
         name = given if given and _WELL_FORMED(given) else f"{random.getrandbits(64):016x}"
         request_id.set(name)
-
+        _ease(environ)
         said = []
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -57,3 +60,26 @@ class Front:
         for tell in self.told:
             tell(environ, status, took)
         return answer
+
+
+def _ease(environ: dict[str, Any]) -> None:
+    """Take away a query that Werkzeug fails to decode, and a range that HTTP wants ignored where Werkzeug refuses it."""
+    query = environ.get("QUERY_STRING", "")
+    if not query.isascii() and not _is_utf_8(query):
+        environ["QUERY_STRING"], environ[UNREADABLE] = "", True
+    if "HTTP_RANGE" in environ and not _is_one_range(environ["HTTP_RANGE"]):
+        del environ["HTTP_RANGE"]
+
+
+def _is_one_range(text: str) -> bool:
+    """Whether it asks for one part, in bytes; whoever asks otherwise gets the whole (RFC 9110, 14.2)."""
+    found = parse_range_header(text)
+    return found is not None and found.units == "bytes" and len(found.ranges) == 1
+
+
+def _is_utf_8(text: str) -> bool:
+    try:
+        text.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return False
+    return True

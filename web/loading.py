@@ -13,7 +13,11 @@ from pathlib import Path
 from engines.children import GUARD
 from kernel.config import Settings
 from kernel.errors import SettingError
-from web.process import data_folder, encoder_is_exported, export_encoder, listen
+from web.archive import DATABASE
+from web.errands import encoder_is_exported, export_encoder
+from web.folder import data_folder
+from web.migrate import inhabited
+from web.process import listen
 
 
 def load_first(settings: Settings, reset: bool) -> None:
@@ -61,24 +65,50 @@ def load_demo(settings: Settings, reset: bool) -> None:
     """See that the encoder is exported and the demo is loaded whole; an interrupted load starts over by itself."""
     with data_folder(settings, alone=True) as data:
         loading, loaded = data / "demo.loading", data / "demo.loaded"
-        if not loading.exists() and not loaded.exists() and (data / "offshelf.db").exists():
-            raise SettingError(
-                f"OFFSHELF_DATA {data} holds data that is not the demo's; name another folder for the demo."
-            )
-        begins_anew = reset or loading.exists()
-        if begins_anew and settings.database_url.startswith("postgresql://"):
+        begun = next((mark for mark in (loading, loaded) if mark.exists()), None)
+        if begun == loaded and not reset:
+            return export_encoder(settings)
+        if begun and settings.database_url.startswith("postgresql://"):
             raise SettingError(
                 "OFFSHELF_DATABASE_URL: empty this database yourself; the demo deletes only its own folder."
             )
-        if begins_anew or not loaded.exists():
-            loading.touch()
-            _wipe(data)
-            export_encoder(settings)
-            _load(settings)
-            loaded.touch()
-            loading.unlink()
-        else:
-            export_encoder(settings)
+        own = _database_of(begun) if begun else None
+        _refuse_a_community(settings, own)
+        loading.write_text(_mark(settings))
+        # A database that was the demo's, and that the settings name no more, may be lived in.
+        _wipe(data, own if own in (settings.sql_url, _inside(data)) else None)
+        export_encoder(settings)
+        _load(settings)
+        loaded.write_text(_mark(settings))
+        loading.unlink()
+
+
+def _mark(settings: Settings) -> str:
+    """What tells a later load which database is the demo's; nothing of a server's URL, which may hold a password."""
+    if not settings.sql_url.startswith("sqlite:"):
+        return "postgresql:"
+    return "" if settings.sql_url == _inside(settings.data) else settings.sql_url
+
+
+def _database_of(mark: Path) -> str:
+    """The URL of the database that the demo was, or was being, loaded into; the mark names it where it is not the folder's."""
+    return mark.read_text().strip() or _inside(mark.parent)
+
+
+def _inside(data: Path) -> str:
+    return f"sqlite:///{data / DATABASE}"
+
+
+def _refuse_a_community(settings: Settings, own: str | None) -> None:
+    """What nobody loaded as a demo is somebody's: their rows, wherever the database is, and their pictures."""
+    data = settings.data
+    theirs = (data / DATABASE).exists() and own != _inside(data)
+    if theirs or (own is None and any(path.is_file() for path in (data / "media").rglob("*"))):
+        raise SettingError(f"OFFSHELF_DATA {data} holds data that is not the demo's; name another folder for the demo.")
+    if own != settings.sql_url and inhabited(settings.sql_url):
+        raise SettingError(
+            "OFFSHELF_DATABASE_URL names a database that has accounts, not the demo's; name another one."
+        )
 
 
 def _load(settings: Settings) -> None:
@@ -89,10 +119,11 @@ def _load(settings: Settings) -> None:
     load(settings)
 
 
-def _wipe(data: Path) -> None:
-    """Delete what a load makes; the exported encoder, the lock and anything foreign stay."""
+def _wipe(data: Path, own: str | None) -> None:
+    """Delete what a load makes, its database wherever it is; the exported encoder, the lock and anything foreign stay."""
     for name in ("media", "index", "live", "kv"):
         shutil.rmtree(data / name, ignore_errors=True)
-    for pattern in ("offshelf.db*", "payments.db*", "demo.loaded"):
-        for path in data.glob(pattern):
-            path.unlink()
+    for database in (data / "payments.db", *([Path(own.removeprefix("sqlite:///"))] if own else [])):
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
+    (data / "demo.loaded").unlink(missing_ok=True)

@@ -105,9 +105,10 @@ def configure(settings: Settings) -> None:
     handler.setFormatter((TextLines if text else JsonLines)(secrets_of(settings)))
     handler.addFilter(Seldom())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for noisy in ("alembic", "asyncio", "engineio", "socketio", "PIL"):
+    for noisy in ("alembic", "asyncio", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # a warning with a trace for every lost connection
+    for noisier in ("elastic_transport", "engineio", "socketio"):  # they warn of every lost connection and stray frame
+        logging.getLogger(noisier).setLevel(logging.ERROR)
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from kernel.config import Settings
 from kernel.errors import AppError
-from kernel.job_desk import JobTally, tally
+from kernel.job_desk import overdue, tally
 from web.access import method_of, route_of
 from web.engines import Engines
 from web.services import Services
@@ -89,7 +89,7 @@ class Meters:
 
 
 class Looked(Collector):
-    """What is looked up at reading: two SQL statements, and this process's own sockets. What cannot be had is left out."""
+    """What is looked up at reading: three SQL statements, and this process's own sockets. What cannot be had is left out."""
 
     def __init__(self, engines: Engines, services: Services, meters: Meters) -> None:
         self._engines, self._services, self._meters = engines, services, meters
@@ -115,16 +115,15 @@ class Looked(Collector):
     def _jobs(self) -> Iterator[GaugeMetricFamily]:
         now = self._engines.db.clock.now()
         with self._engines.db.read() as session:
-            found = tally(session)
-        waiting = [one for one in found if one.status == "waiting"]
+            found, late = tally(session), overdue(session, now)
         parked = sum(one.count for one in found if one.status == "parked")
         queue = GaugeMetricFamily("offshelf_jobs", "Jobs by name and status", labels=["name", "status"])
         for one in found:
             queue.add_metric([one.name, one.status], one.count)
         yield queue
         yield _gauge("offshelf_jobs_parked", "Jobs that gave up", parked)
-        yield _gauge("offshelf_jobs_lag_seconds", "Age of the oldest job that is due", _lag(waiting, now))
-        indexing = [one for one in waiting if one.name == INDEXING]
+        yield _gauge("offshelf_jobs_lag_seconds", "Age of the oldest job that is due", _lag(late.values(), now))
+        indexing = [at for name, at in late.items() if name == INDEXING]
         yield _gauge(
             "offshelf_index_lag_seconds", "Age of the oldest change that search waits for", _lag(indexing, now)
         )
@@ -141,5 +140,6 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, text, value=value)
 
 
-def _lag(waiting: list[JobTally], now: datetime) -> float:
-    return max((max(0.0, (now - one.first).total_seconds()) for one in waiting), default=0.0)
+def _lag(due: Iterable[datetime], now: datetime) -> float:
+    """Of what nobody is at: a rebuild that runs for minutes keeps nothing waiting."""
+    return max((max(0.0, (now - at).total_seconds()) for at in due), default=0.0)

@@ -73,11 +73,22 @@ def refuse_other_schema(url: str) -> None:
     """`SettingError`, with what to run, unless the database is at this version's schema. Changes nothing."""
     if not _is_there(url):
         raise SettingError(f"There is no database at {_path(url)} (OFFSHELF_DATA, OFFSHELF_DATABASE_URL).")
+    check_database(url)
     with _connect(url) as connection:
         at = _stands_at(connection)
     _refuse_unknown(at)
     if at != history()[-1]:
         raise SettingError(f"{_SETTING} is at schema {at}, this version needs {history()[-1]}: run `offshelf migrate`.")
+
+
+def inhabited(url: str) -> bool:
+    """Whether anybody has an account there. Changes nothing; `SettingError` for a database that cannot be used."""
+    if not _is_there(url):
+        return False
+    check_database(url)
+    with _connect(url) as connection:
+        known = inspect(connection).has_table("accounts")
+        return known and connection.scalar(text("SELECT 1 FROM accounts LIMIT 1")) is not None
 
 
 def _refuse_unknown(at: str | None) -> None:
@@ -125,7 +136,7 @@ def differences(url: str) -> list[object]:
     from alembic.migration import MigrationContext
 
     with _connect(url) as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False, "render_as_batch": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
         return list(compare_metadata(context, Base.metadata))
 
 

@@ -83,7 +83,7 @@ def document(app: Flask) -> dict[str, Any]:
             "headers": {
                 name: {"description": about, "schema": {"type": kind}} for name, (kind, about) in _HEADERS.items()
             },
-            "responses": {f"Problem{status}": _refusal(status) for status in [*sorted(STATUS.values()), 415]},
+            "responses": {f"Problem{status}": _refusal(status) for status in sorted({*STATUS.values(), 414, 415})},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "device": {"type": "apiKey", "in": "header", "name": "X-Device"},
@@ -164,10 +164,11 @@ def _refusals(spec: Endpoint, rule: Rule, method: str) -> dict[str, Any]:
     """Every status an operation can refuse with: by its shape, and by what its service says of it.
 
     A bad token is refused everywhere (401), an unknown parameter too (422), and a page's request without its CSRF
-    token wherever something is changed (403).
+    token wherever something is changed (403); an address can only grow by its parameters (414).
     """
     found = {401, 422, 429, 503} | {STATUS[kind] for kind in spec.refuses}
     found |= {404} if rule.arguments else set()
+    found |= {414} if spec.query is not None else set()
     found |= {403} if method not in _SAFE else set()
     found |= {400, 413, 415} if method in ("post", "put", "patch") else set()
     found |= {400} if spec.query is not None and "cursor" in spec.query.model_fields else set()

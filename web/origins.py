@@ -20,11 +20,11 @@ class ServiceOrigins:
         self.notes = notes
         self.selling = selling
 
-    def note_carries(self, session: Session, note_id: str, sku_ids: Sequence[str]) -> bool:
-        return self.notes.carries(session, note_id, sku_ids)
+    def note_carries(self, session: Session, viewer_id: str, note_id: str, sku_ids: Sequence[str]) -> bool | None:
+        return self.notes.carries(session, viewer_id, note_id, sku_ids)
 
-    def room_carries(self, session: Session, room_id: str, sku_ids: Sequence[str]) -> bool:
-        return self.selling.carries(session, room_id, sku_ids)
+    def room_carries(self, session: Session, viewer_id: str, room_id: str, sku_ids: Sequence[str]) -> bool | None:
+        return self.selling.carries(session, viewer_id, room_id, sku_ids)
 
     def exposed(self, session: Session, actor: Actor, exposure_id: str) -> Exposed | None:
         shown = shown_to(session, actor, exposure_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import accounts as a
@@ -16,10 +16,11 @@ import shop as s
 from engines.sql import AnyDatabase
 from kernel.db import Write
 from kernel.facts import Fact, Later, Reaction
-from kernel.idempotency import forget_before
+from kernel.idempotency import forget
 from live.jobs import REFRESH, STREAM
 from search import FILL, REBUILD
 from shop.jobs import handlers as shop_jobs
+from web.acts import counted
 from web.broadcast import Broadcast
 from web.payments import DELIVER
 from web.services import Services
@@ -28,15 +29,16 @@ from web.verdicts import Verdicts
 
 def connect(db: AnyDatabase, services: Services) -> None:
     """Fill the table and name the jobs' handlers."""
-    db.reactions.table = table(services)
+    db.reactions.table = counted(table(services), lambda tx, act: _count_act(services, tx, act))
     worker, verdicts = services.worker, Verdicts(services)
     worker.repeat(DELIVER, timedelta(seconds=10), services.provider.deliver_due)
     worker.repeat("metrics.seal", timedelta(hours=1), services.metrics.seal)
     worker.repeat("feed.rescore", timedelta(minutes=5), services.candidates.rescore_all)
     worker.repeat("feed.watch_rooms", timedelta(seconds=30), services.broadcasts.watch)
-    worker.repeat("idempotency.forget", timedelta(hours=1), lambda: db.write(_forget_keys))
+    worker.repeat("idempotency.forget", timedelta(hours=1), lambda: forget(db))
     worker.repeat("accounts.forget_sessions", timedelta(hours=1), services.accounts.forget_sessions)
     worker.repeat("shop.forget_quotes", timedelta(hours=1), services.checkout.forget_quotes)
+    worker.repeat("live.clear_streams", timedelta(minutes=5), services.streams.clear_ended)
     worker.repeat("notes.sweep_uploads", timedelta(hours=1), services.uploads.sweep)
     worker.repeat(FILL, timedelta(minutes=1), services.search.fill_if_lost)
     # An index that fills must not keep an order from being closed at its time.
@@ -48,12 +50,13 @@ def connect(db: AnyDatabase, services: Services) -> None:
     worker.handlers["search.index"] = lambda args: services.search.index_things(args["kind"], args["ids"])
     worker.handlers[REBUILD] = services.search.rebuild_asked
     worker.handlers["feed.refresh"] = lambda args: services.candidates.refresh(args["note_ids"])
+    worker.handlers["feed.line_up"] = lambda args: services.candidates.line_up(args["author_id"])
     worker.handlers["moderation.screen"] = verdicts.screen
     worker.handlers["moderation.screen_listing"] = verdicts.screen_listing
 
 
 def table(services: Services) -> dict[type[Fact], Reaction]:
-    """Every fact has a line here, an empty one when nothing follows."""
+    """Every fact has a line here, an empty one when nothing follows but that it is counted (`web/acts.py`)."""
     verdicts = Verdicts(services)
     chat, desk, shelf, streams = services.chat, services.desk, services.shelf, services.streams
     room_log = services.rooms.log
@@ -61,7 +64,9 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
     refresh = Later("feed.refresh", lambda f: {"note_ids": [f.note_id]})
     found = Later("search.index", lambda f: {"kind": "note", "ids": [f.note_id]})
     listed = Later("search.index", lambda f: {"kind": "product", "ids": [f.product_id]})
+    shelves = Later(REFRESH, lambda f: {"product_id": f.product_id})
     on_air = Later("search.index", lambda f: {"kind": "room", "ids": [f.room_id]})
+    their_goods = Later(REFRESH, lambda f: {"merchant_id": f.account_id})
     forget = lambda tx, f: services.candidates.drop(tx, f.note_id)  # noqa: E731
 
     def did(act: str) -> Callable[[Write, Any], None]:
@@ -70,22 +75,37 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
     def undid(act: str) -> Callable[[Write, Any], None]:
         return lambda tx, f: services.candidates.take_back(tx, f.account_id, f.note_id, act)
 
+    def unsaid(tx: Write, f: n.CommentHeld | n.CommentHidden | n.CommentDeleted) -> None:
+        if not services.notes.commented(tx.session, f.note_id, f.account_id):
+            services.candidates.take_back(tx, f.account_id, f.note_id, "commented")
+
     return {
         a.AccountRegistered: Reaction(),
         a.LoggedIn: Reaction(),
+        a.LoggedOut: Reaction(now=[cast.logged_out]),
         a.DeviceMerged: Reaction(
             within=[
-                lambda tx, f: services.metrics.merge(tx, f.device_id, f.account_id),
+                lambda tx, f: _merge(services, tx, f),
                 lambda tx, f: services.candidates.merge(tx, f.device_id, f.account_id),
             ]
         ),
         a.ProfileChanged: Reaction(),
+        a.ProfileWorded: Reaction(within=[verdicts.screen_profile]),
         a.Followed: Reaction(),
         a.Unfollowed: Reaction(),
         a.Blocked: Reaction(now=[cast.walls]),
         a.Unblocked: Reaction(now=[cast.walls]),
-        a.AccountSuspended: Reaction(within=[lambda tx, f: desk.end_rooms_of(tx, f.account_id)], now=[cast.suspended]),
-        a.AccountReinstated: Reaction(),
+        a.AccountSuspended: Reaction(
+            within=[
+                lambda tx, f: desk.end_rooms_of(tx, f.account_id),
+                lambda tx, f: services.candidates.step_aside(tx, f.account_id),
+            ],
+            now=[cast.suspended],
+            later=[their_goods],
+        ),
+        a.AccountReinstated: Reaction(
+            later=[their_goods, Later("feed.line_up", lambda f: {"author_id": f.account_id})]
+        ),
         a.CreatorApplied: Reaction(),
         a.CreatorApproved: Reaction(),
         a.CreatorRefused: Reaction(),
@@ -97,16 +117,20 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
             ]
         ),
         fd.FeedbackGiven: Reaction(),
+        fd.PlaceFreed: Reaction(later=[Later("feed.line_up", lambda f: {"author_id": f.author_id})]),
         x.EventsIngested: Reaction(),
+        x.NoteOpened: Reaction(within=[lambda tx, f: services.candidates.opened(tx, f.person, f.note_id)]),
         m.Screened: Reaction(within=[verdicts.screened]),
         m.Reported: Reaction(),
         m.CaseActed: Reaction(within=[verdicts.acted]),
         m.ActionUndone: Reaction(within=[verdicts.undone]),
         m.StrikeGiven: Reaction(),
         m.NoticeSent: Reaction(),
+        n.NoteWritten: Reaction(),
         n.NoteSubmitted: Reaction(later=[Later("moderation.screen", lambda f: _subject("note", f.note_id, f.version))]),
         n.NotePublished: Reaction(later=[refresh, found]),
         n.NoteLimited: Reaction(later=[refresh, found]),
+        n.NoteRefused: Reaction(within=[verdicts.refused]),
         n.NoteRejected: Reaction(later=[refresh, found]),
         n.NoteHidden: Reaction(within=[forget], later=[found]),
         n.NoteRemoved: Reaction(within=[forget], later=[found]),
@@ -117,32 +141,31 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
         n.NoteUnliked: Reaction(within=[undid("liked")]),
         n.NoteSaved: Reaction(within=[did("saved")]),
         n.NoteUnsaved: Reaction(within=[undid("saved")]),
-        n.NoteCommented: Reaction(
-            within=[did("commented")],
-            later=[Later("moderation.screen", lambda f: _subject("comment", f.comment_id, 1))],
-        ),
-        n.CommentHidden: Reaction(),
-        n.CommentRestored: Reaction(),
-        n.CommentDeleted: Reaction(),
+        n.NoteCommented: Reaction(within=[did("commented"), verdicts.screen_comment]),
+        n.CommentHeld: Reaction(within=[unsaid]),
+        n.CommentHidden: Reaction(within=[unsaid]),
+        n.CommentRestored: Reaction(within=[did("commented")]),
+        n.CommentDeleted: Reaction(within=[unsaid]),
         s.ProductListed: Reaction(later=[listed]),
+        s.ProductWorded: Reaction(within=[verdicts.screen_product]),
         s.ProductChanged: Reaction(
-            later=[
-                Later("moderation.screen_listing", lambda f: {"product_id": f.product_id}),
-                Later(REFRESH, lambda f: {"product_id": f.product_id}),
-            ]
+            later=[listed, Later("moderation.screen_listing", lambda f: {"product_id": f.product_id}), shelves]
         ),
-        s.ProductHidden: Reaction(later=[listed, Later(REFRESH, lambda f: {"product_id": f.product_id})]),
-        s.ProductRestored: Reaction(later=[listed, Later(REFRESH, lambda f: {"product_id": f.product_id})]),
+        s.ProductRepriced: Reaction(later=[shelves]),
+        s.ProductHidden: Reaction(later=[listed, shelves]),
+        s.ProductRestored: Reaction(later=[listed, shelves]),
         s.StockChanged: Reaction(within=[lambda tx, f: shelf.stock_changed(tx, f.sku_id, f.available, f.reserved)]),
         s.OrderPlaced: Reaction(
             within=[
-                lambda tx, f: _count_order(services, tx, "order.placed", f),
+                lambda tx, f: _count_order(services, tx, "order.placed", f, tx.now),
                 lambda tx, f: shelf.order_placed(tx, f.room_ids, f.sku_ids),
             ],
             now=[lambda f: cast.order(f, "placed")],
         ),
+        s.PaymentOpened: Reaction(),
         s.OrderPaid: Reaction(
-            within=[lambda tx, f: _count_order(services, tx, "order.paid", f)], now=[lambda f: cast.order(f, "paid")]
+            within=[lambda tx, f: _count_order(services, tx, "order.paid", f, f.paid_at)],
+            now=[lambda f: cast.order(f, "paid")],
         ),
         s.OrderClosed: Reaction(now=[lambda f: cast.order(f, "closed")]),
         s.OrderCancelled: Reaction(now=[lambda f: cast.order(f, "cancelled")]),
@@ -178,18 +201,23 @@ def table(services: Services) -> dict[type[Fact], Reaction]:
     }
 
 
-def _count_order(services: Services, tx: Write, kind: str, f: s.OrderPlaced | s.OrderPaid) -> None:
-    order = x.OrderEvent(kind, f.order_id, tx.now, f.buyer_id, f.synthetic, f.channel, f.total)
+def _merge(services: Services, tx: Write, f: a.DeviceMerged) -> None:
+    synthetic = bool(services.accounts.no_persons(tx.session, [f.account_id]))
+    services.metrics.merge(tx, f.device_id, f.account_id, synthetic)
+
+
+def _count_act(services: Services, tx: Write, act: x.Act) -> None:
+    synthetic = bool(services.accounts.no_persons(tx.session, [act.person]))
+    services.metrics.record(tx, [act.event(tx.now, synthetic)])
+
+
+def _count_order(services: Services, tx: Write, kind: str, f: s.OrderPlaced | s.OrderPaid, at: datetime) -> None:
+    order = x.OrderEvent(kind, f.order_id, at, f.buyer_id, f.synthetic, f.channel, f.total)
     services.metrics.record(tx, [order])
 
 
 def _room(f: l.RoomEnded | l.RoomHidden | l.RoomRestored) -> dict[str, Any]:
     return {"room_id": f.room_id}
-
-
-def _forget_keys(tx: Write) -> None:
-    """Keys are kept for 30 days, longer than anybody retries."""
-    forget_before(tx, tx.now - timedelta(days=30))
 
 
 def _subject(kind: str, target_id: str, version: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from kernel.config import Settings
 from kernel.errors import SettingError
 from web import archive
 from web.archive import Hashed, Head, Kept, Manifest
+from web.folder import PLACING, RESTORED, FolderInUse, data_folder
 from web.migrate import history
-from web.process import PLACING, data_folder
 
 Progress = Callable[[str, int, int], None]
 STAGED = ".restoring"
@@ -49,6 +49,7 @@ def restore(settings: Settings, file: Path, replace: bool, progress: Progress) -
         shutil.rmtree(data / STAGED, ignore_errors=True)
         try:
             manifest = _unpack(file, tar, members, head, data / STAGED, progress)
+            (data / STAGED / RESTORED).touch()
             replaced = _put_in_place(data)
         finally:
             shutil.rmtree(data / STAGED, ignore_errors=True)
@@ -102,7 +103,7 @@ def _damaged(file: Path, what: str = "it was cut short") -> SettingError:
 
 def _head(file: Path, tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> Head:
     """What made it; refused when that was no Offshelf, or a newer one."""
-    if first is None or first.name != archive.HEAD:
+    if first is None or first.name != archive.HEAD or not _plain(first):
         raise _foreign(file)
     try:
         head = Head.model_validate_json(_text(tar, first))
@@ -119,12 +120,15 @@ def _head(file: Path, tar: tarfile.TarFile, first: tarfile.TarInfo | None) -> He
 @contextmanager
 def _folder(settings: Settings) -> Iterator[Path]:
     """The data folder, ours alone; one that was made for a restore that fails is not left behind."""
-    made = not settings.data.exists()
+    absent, ours = not settings.data.exists(), False
     try:
         with data_folder(settings, alone=True, restoring=True) as data:
+            ours = absent and not _held(data)  # somebody else may have made it, and filled it, before it was ours
             yield data
+    except FolderInUse:
+        raise
     except BaseException:
-        if made:
+        if ours or (absent and not _held(settings.data)):
             shutil.rmtree(settings.data, ignore_errors=True)
         raise
 
@@ -136,7 +140,7 @@ def _refuse_data(data: Path, replace: bool) -> None:
 
 
 def _held(data: Path) -> list[str]:
-    names = sorted(path.name for path in data.iterdir())
+    names = sorted(path.name for path in data.iterdir()) if data.is_dir() else []
     return [name for name in names if name not in _NOT_DATA and not name.startswith("replaced-")]
 
 
@@ -158,16 +162,24 @@ def _unpack(
     found: dict[str, Kept] = {}
     size = file.stat().st_size
     for member in members:
-        if member.name == archive.MANIFEST:
+        if member.name == archive.MANIFEST and _plain(member):
             manifest = _manifest(file, tar, member)
             _compare(file, found, head, manifest, next(members, None))
             os.sync()
             return manifest
-        if not (member.isreg() and archive.is_member(member.name)) or member.name in found:
+        if not (_plain(member) and archive.is_member(member.name)) or member.name in found:
             raise _damaged(file, f"it holds {member.name!r}, which is none of ours")
-        found[member.name] = _write(tar, member, into / member.name)
+        try:
+            found[member.name] = _write(tar, member, into / member.name)
+        except (OverflowError, ValueError):
+            raise _damaged(file, f"the time of {member.name} is none") from None
         progress("bytes", tar.offset, size)
     raise _damaged(file)
+
+
+def _plain(member: tarfile.TarInfo) -> bool:
+    """A file as it lies there: no link, and no holes, which a few bytes of tar would have written out for hours."""
+    return member.isreg() and not member.issparse()
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> Kept:
@@ -205,25 +217,51 @@ def _compare(file: Path, found: dict[str, Kept], head: Head, manifest: Manifest,
 # -- putting in place -----------------------------------------------------------------------------------------------
 
 
+Moves = list[tuple[Path, Path]]
+
+
 def _put_in_place(data: Path) -> Path | None:
-    """By renames alone; where what was there went, when something was."""
+    """By renames alone, all of them or none; where what was there went, when something was."""
     held = _held(data)
     aside = data / f"replaced-{SystemClock().now():%Y%m%dT%H%M%S.%fZ}" if held else None
     if aside:
         aside.mkdir()
     placing = data / PLACING
-    if aside and PLACING in held:  # of a restore that was interrupted: what it had not put in place yet
-        held.remove(PLACING)
-        placing.rename(aside / "not-in-place")
-    (data / STAGED).rename(placing)
-    if aside:
-        _move(held, data, aside)
-    _move([path.name for path in placing.iterdir()], placing, data)
+    done: Moves = []
+    try:
+        if aside and PLACING in held:  # of a restore that was interrupted: what it had not put in place yet
+            held.remove(PLACING)
+            _move(done, placing, aside / "not-in-place")
+        _move(done, data / STAGED, placing)
+        if aside:
+            for name in held:
+                _move(done, data / name, aside / name)
+        for path in list(placing.iterdir()):
+            _move(done, path, data / path.name)
+    except OSError as error:
+        _take_back(done, aside, error)
+        raise
     os.sync()
     placing.rmdir()
     return aside
 
 
-def _move(names: Sequence[str], source: Path, target: Path) -> None:
-    for name in names:
-        (source / name).rename(target / name)
+def _move(done: Moves, source: Path, target: Path) -> None:
+    source.rename(target)
+    done.append((source, target))
+
+
+def _take_back(done: Moves, aside: Path | None, error: OSError) -> None:
+    """Every rename undone, the last one first; `SettingError` where that fails too."""
+    try:
+        for source, target in reversed(done):
+            target.rename(source)
+        if aside:
+            aside.rmdir()
+    except OSError:
+        cure = (
+            f"see to the disk, and run it again with --replace; what was there lies in {aside}"
+            if aside
+            else "see to the disk, and run it again"
+        )
+        raise SettingError(f"The restore broke off between two files ({error.strerror or error}): {cure}.") from None

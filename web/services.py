@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts import AccountService, ApplicationService
-from engines.offloop import beside, off_loop
-from feed import Broadcasts, Candidates, FeedService
+from engines.offloop import OwnThreads, Queue, beside, off_loop
+from feed import Broadcasts, Candidates, FeedPolicies, FeedService
 from kernel.config import Settings
 from kernel.db import Database
 from kernel.jobs import Worker
@@ -27,14 +27,21 @@ from live import (
     Selling,
 )
 from metrics import MetricsService
-from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook
-from notes import MediaService, NoteService, ProductGate, UnusedUploads
+from moderation import CaseQueue, ModerationService, Notices, Screening, StrikeBook, forbids
+from notes import MediaService, NoteService, PictureSight, ProductGate, UnusedUploads
 from search import Cards, NoteSource, ProductSource, RoomSource, SearchService
 from shop import CheckoutService, OrderService, ProductService
 from web.engines import Engines
 from web.origins import ServiceOrigins
 from web.payments import PretendProvider
 from web.targets import ServiceTargets
+
+ENCODING = 6
+"""Threads of searches and indexing: slow jobs hold two of them while they encode. Were all to hang, nothing else would."""
+PASSWORDS = 2, 16
+"""Hashes at once, and those that wait: one takes 92 ms of four threads, so on two cores the last waits for 18 x 92 ms = 1.7 s."""
+PICTURES = 2, 4
+"""Decodings at once, because of the memory, and those that wait: one takes up to 1 s, so the last waits for 6 x 1 s / 2 = 3 s."""
 
 
 @dataclass
@@ -55,6 +62,7 @@ class Services:
     orders: OrderService
     gate: ProductGate
     media: MediaService
+    sight: PictureSight
     notes: NoteService
     uploads: UnusedUploads
     candidates: Candidates
@@ -82,16 +90,16 @@ def uploads_of(db: Database, blobs: Blobs) -> UnusedUploads:
 
 def wire(settings: Settings, engines: Engines) -> Services:
     """Put the services together; whoever must ask upwards gets a port here."""
-    accounts = AccountService(engines.db, off_loop)
+    accounts = AccountService(engines.db, Queue(*PASSWORDS))
     policies = Policies(engines.db)
     strikes = StrikeBook(engines.db, policies)
-    applications = ApplicationService(engines.db, accounts, strikes)
+    applications = ApplicationService(engines.db, accounts, strikes, policies)
     metrics = MetricsService(engines.db, settings.zone, settings.currency, off_loop)
     cases = CaseQueue(engines.db)
     notices = Notices(engines.db)
-    products = ProductService(engines.db, accounts)
+    products = ProductService(engines.db, accounts, settings.currency)
     gate = ProductGate(applications, strikes, products)
-    media = MediaService(engines.db, engines.blobs, off_loop)
+    media = MediaService(engines.db, engines.blobs, off_loop, Queue(*PICTURES))
     notes = NoteService(engines.db, accounts, products, gate, media)
     room_log = RoomLog(engines.db, engines.realtime, engines.streams.media_at, beside)
     presence = Presence(engines.kv)
@@ -99,15 +107,18 @@ def wire(settings: Settings, engines: Engines) -> Services:
     directory = RoomDirectory(engines.db, accounts, selling, presence, room_log)
     ingest = RoomIngest(engines.db, directory, engines.ingest)
     streams = RoomStreams(engines.db, accounts, directory, ingest, engines.streams)
-    rooms = RoomService(engines.db, directory, selling, streams, room_log)
+    rooms = RoomService(engines.db, directory, selling, streams, room_log, policies)
     shelf = RoomShelf(engines.db, directory, selling, room_log)
     rate = ChatRate() if settings.rate_limits else None
     screening = Screening(engines.db, cases)
     chat = ChatService(engines.db, accounts, directory, engines.kv, engines.realtime, screening, rate)
     targets = ServiceTargets(accounts, notes, directory, chat, products)
     accounts.live_hosts = directory.live_hosts
+    accounts.forbids = forbids
+    accounts.check_upload = products.check_upload = media.check_upload
     cards = Cards(accounts, notes, products, directory)
-    candidates, broadcasts = Candidates(engines.db, notes), Broadcasts(engines.db, directory)
+    feed_policies = FeedPolicies(policies)
+    candidates, broadcasts = Candidates(engines.db, accounts, notes, feed_policies), Broadcasts(engines.db, directory)
     worker = Worker(engines.db, {}, threads=settings.job_threads)
     orders = OrderService(engines.db, engines.payments, off_loop)
     return Services(
@@ -121,21 +132,22 @@ def wire(settings: Settings, engines: Engines) -> Services:
         screening=screening,
         moderation=ModerationService(engines.db, cases, notices, strikes, targets),
         products=products,
-        checkout=CheckoutService(engines.db, accounts, policies, ServiceOrigins(notes, selling)),
+        checkout=CheckoutService(engines.db, accounts, policies, ServiceOrigins(notes, selling), settings.currency),
         orders=orders,
         gate=gate,
         media=media,
+        sight=PictureSight(engines.db, engines.blobs, (products.shows_cover, accounts.shows_avatar)),
         notes=notes,
         uploads=UnusedUploads(engines.db, engines.blobs, off_loop, (products.covers_among, accounts.avatars_among)),
         candidates=candidates,
         broadcasts=broadcasts,
-        feed=FeedService(engines.db, accounts, notes, directory, cards, candidates, broadcasts, policies),
+        feed=FeedService(engines.db, accounts, notes, directory, cards, candidates, broadcasts, feed_policies),
         search=SearchService(
             engines.index,
             engines.encoder,
             {"note": NoteSource(notes), "product": ProductSource(products), "room": RoomSource(directory)},
             cards,
-            off_loop,
+            OwnThreads(ENCODING),
         ),
         rooms=rooms,
         directory=directory,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import gevent
-import orjson
 from flask import Flask
 from flask_socketio import SocketIO
 from pydantic import StringConstraints
@@ -18,13 +17,14 @@ from engines.offloop import beside
 from kernel.actor import ANONYMOUS, Actor
 from kernel.errors import Unauthenticated
 from kernel.http import parse
-from kernel.ids import is_id
 from kernel.schema import Schema
 from live import Authenticate, LiveNamespace, ShopCounter
-from web.auth import DEVICE_COOKIE, SESSION_COOKIE
+from web.auth import DEVICE_COOKIE, SESSION_COOKIE, device_of
 from web.engines import Engines
 from web.errors import ack_problem
 from web.meters import Meters
+from web.packets import Json, JsonPacket
+from web.polling import Polling
 from web.services import Services
 from web.ticks import each_second
 from web.websocket import Backlog, WebSocketWSGI
@@ -41,18 +41,6 @@ class Auth(Schema):
     device: Annotated[str, StringConstraints(max_length=48)] | None = None
 
 
-class Json:
-    """The packets' JSON, faster than the standard library's and strict (no NaN)."""
-
-    @staticmethod
-    def dumps(value: Any, **_: Any) -> str:
-        return orjson.dumps(value).decode()
-
-    @staticmethod
-    def loads(text: str | bytes, **_: Any) -> Any:
-        return orjson.loads(text)
-
-
 def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketIO:
     """Put Socket.IO and the live namespace on the app. Browsers connect from the same origin only.
 
@@ -65,6 +53,9 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
         async_handlers=False,
         manage_session=False,
         json=Json,
+        serializer=JsonPacket,
+        logger=logging.getLogger("socketio"),  # else both print past our log
+        engineio_logger=logging.getLogger("engineio"),
         max_http_buffer_size=MAX_FRAME,
         ping_interval=PING_EVERY,
         ping_timeout=PING_WAIT,
@@ -73,6 +64,7 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
     engine = socketio.server.eio
     meters: Meters = app.extensions["offshelf"][Meters]
     engine._async = {**engine._async, "websocket": WebSocketWSGI, "queue": Backlog}
+    engine.handle_request = Polling(engine)
     namespace = LiveNamespace(
         rooms=services.directory,
         chat=services.chat,
@@ -84,6 +76,7 @@ def create_socketio(app: Flask, services: Services, engines: Engines) -> SocketI
         problem=ack_problem,
         defer=beside,
         count=meters.frame,
+        limit_addresses=app.config["RATE_LIMITS"],
     )
     meters.connections = namespace.audience.connections
     socketio.on_namespace(namespace)
@@ -104,8 +97,8 @@ def authenticator(accounts: AccountService) -> Authenticate:
                 return accounts.authenticate(session)
             except Unauthenticated:
                 log.debug("a page's session has ended")
-        device = given.device or cookies.get(DEVICE_COOKIE)
-        known = accounts.device_actor(device) if device is not None and is_id(device, "dev") else None
+        device = device_of(given.device or cookies.get(DEVICE_COOKIE))
+        known = accounts.device_actor(device) if device is not None else None
         return known or ANONYMOUS
 
     return authenticate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accounts import AccountService
 from kernel.actor import Actor
+from kernel.db import Write
 from kernel.errors import NotFound
 from live import ChatService, RoomDirectory
 from moderation import Target
@@ -43,15 +44,20 @@ class ServiceTargets:
         except NotFound:
             return None
 
+    def served(self, tx: Write, kind: str, target_id: str) -> int | None:
+        """The version of a note that others get."""
+        return self.notes.served_within(tx, target_id) if kind == "note" else None
+
     def _account(self, viewer: Actor, account_id: str) -> Target:
         profile = self.accounts.profile(viewer, account_id)
+        words = self.accounts.to_judge(viewer, account_id)
         return Target(
             "account",
             account_id,
             account_id,
-            profile.name,
-            profile.bio,
-            self.accounts.profile_version(account_id),
+            words.name,
+            f"@{words.handle}\n{words.bio}".strip(),
+            words.version,
             f"/profiles/{account_id}",
             profile.followers,
             staff=not {"moderator", "admin"}.isdisjoint(profile.roles),

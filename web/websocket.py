@@ -2,13 +2,15 @@
 
 simple-websocket ignores how much `send()` took, so the stream of somebody who reads slowly is corrupted; and Engine.IO's queue
 has no bound. Here a frame is written whole or the connection ends, and who falls behind is dropped with a code to resume from.
+Nor does its reader give way while something comes, or stop while nobody takes it: here no viewer has the loop, or the memory, alone.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sized
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +24,10 @@ from gevent.queue import Empty, JoinableQueue
 SEND_SECONDS = 10.0  # a viewer whose connection took nothing for so long is gone
 MAX_PACKETS = 2000
 MAX_BYTES = 1_000_000
-TRY_AGAIN_LATER = 1013
+MESSAGES, WINDOW = 500, 10.0  # in so many seconds one connection may send so many, of whatever kind
+TYPES = tuple("0123456")  # what a text of Engine.IO 4 may begin with
+WAITING = 100  # messages read ahead of who takes them
+PROTOCOL_ERROR, POLICY_VIOLATION, TRY_AGAIN_LATER = 1002, 1008, 1013
 
 
 class Backlog(JoinableQueue):  # type: ignore[misc]
@@ -47,6 +52,10 @@ class Backlog(JoinableQueue):  # type: ignore[misc]
         self._bytes -= _size(item)
         return item
 
+    def join(self, timeout: float | None = None) -> bool:
+        """Who closes a connection waits for nobody: a viewer who polls may never come to take what was left for them."""
+        return True
+
     def _overflow(self) -> None:
         self.overflowed = True
         with suppress(Empty):
@@ -64,6 +73,7 @@ class WebSocketWSGI:
         self._limit = server.max_http_buffer_size
         self._backlog = getattr(getattr(handler, "__self__", None), "queue", None)
         self._socket: _Server
+        self._since, self._messages = 0.0, 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         self._socket = _Server(
@@ -90,12 +100,27 @@ class WebSocketWSGI:
         self._socket.wire.send(_frame(message))
 
     def wait(self) -> str | bytes | None:
-        """The next message, or None when the connection has ended."""
+        """The next message, or None when the connection has ended, as that of who speaks no Engine.IO does."""
         try:
             message: str | bytes | None = self._socket.receive()
         except simple_websocket.ConnectionClosed:
             return None
+        self._socket.wire.taken.set()
+        if self._floods():
+            self._socket.hang_up(POLICY_VIOLATION)
+            return None
+        if isinstance(message, str) and not message.startswith(TYPES):
+            self._socket.hang_up(PROTOCOL_ERROR)
+            return None
         return message
+
+    def _floods(self) -> bool:
+        """Whether more comes than anybody means: pongs and rubbish, too, which no namespace counts."""
+        now = time.monotonic()
+        if now - self._since > WINDOW:
+            self._since, self._messages = now, 0
+        self._messages += 1
+        return self._messages > MESSAGES
 
     def close(self) -> None:
         """Say goodbye, with a code that says come back when the viewer had fallen behind, and end the connection."""
@@ -113,9 +138,11 @@ class _Thread(gevent.Greenlet):  # type: ignore[misc]
 class _Wire:
     """A socket whose `send` is whole or fatal. Two greenlets write (answers to pings, and messages): a lock keeps frames apart."""
 
-    def __init__(self, sock: Any) -> None:
-        self._socket = sock
+    def __init__(self, sock: Any, waiting: Sized) -> None:
+        """`waiting` are the messages that were read and that nobody has taken yet."""
+        self._socket, self._waiting = sock, waiting
         self._lock = gevent.lock.RLock()
+        self.taken = gevent.event.Event()
 
     def send(self, data: bytes, seconds: float = SEND_SECONDS) -> int:
         try:
@@ -131,6 +158,12 @@ class _Wire:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def recv(self, size: int) -> bytes:
+        """What the viewer sends, while it is taken. Who sends without a pause has the loop no longer than others."""
+        gevent.sleep(0)
+        while len(self._waiting) > WAITING:
+            self.taken.clear()
+            if not self.taken.wait(SEND_SECONDS):
+                raise OSError("nobody takes what this viewer sends")
         data: bytes = self._socket.recv(size)
         return data
 
@@ -147,12 +180,13 @@ class _Server(simple_websocket.Server):  # type: ignore[misc]
 
     wire: _Wire
     sock: Any
+    input_buffer: list[str | bytes]
     environ: dict[str, Any]
     connected: bool
     mode: str
 
     def handshake(self) -> None:
-        self.sock = self.wire = _Wire(self.sock)
+        self.sock = self.wire = _Wire(self.sock, self.input_buffer)
         self.environ = {key: value for key, value in self.environ.items() if key != "HTTP_SEC_WEBSOCKET_EXTENSIONS"}
         super().handshake()
 
@@ -162,6 +196,7 @@ class _Server(simple_websocket.Server):  # type: ignore[misc]
             with suppress(OSError):
                 self.wire.send(b"\x88\x02" + struct.pack("!H", code), seconds=1.0)
         self.event.set()
+        self.wire.taken.set()
         self.wire.shut()
 
 

@@ -69,6 +69,6 @@ def look_at(url: str, folder: Path, dimensions: int, name: str) -> IndexLook | N
         from engines.index.embedded import look
 
         return look(folder, dimensions, name)
-    from engines.index.elastic import look as look_afar
+    from engines.index.elastic_copies import look as look_afar
 
     return look_afar(url, dimensions, name)

@@ -103,10 +103,13 @@ class Copy:
         self._row: dict[str, int] = {}
         self._alive = BitMap()
         self._having: dict[str, BitMap] = {}
-        if self.rows.count > 2 * self.words.count() + 1000:
-            self.rows.rewrite(sorted(self.rows.newest().values()))
+        documents = list(self.words.everything())
         newest = self.rows.newest()
-        for id, has_vector, its_labels in self.words.everything():
+        if self.rows.count > 2 * self.words.count() + 1000:
+            alive = {key_of(id) for id, has_vector, _ in documents if has_vector}
+            self.rows.rewrite(sorted(row for key, row in newest.items() if key in alive))
+            newest = self.rows.newest()
+        for id, has_vector, its_labels in documents:
             if not has_vector:
                 continue
             if key_of(id) not in newest:

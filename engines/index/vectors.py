@@ -25,6 +25,7 @@ from pyroaring import BitMap
 from usearch.compiled import MetricKind
 from usearch.index import Index, search
 
+from engines.disk import synced
 from engines.offloop import native_lock
 from kernel.ports import Vectors
 
@@ -241,8 +242,4 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    synced(path.parent)

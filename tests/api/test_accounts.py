@@ -12,6 +12,7 @@ from kernel.db import Write
 from kernel.errors import Conflict
 from kernel.facts import Reaction
 from tests.house import Client, House, problem
+from tests.writing import picture, upload
 from web.auth import SESSION_COOKIE, csrf_token
 
 REGISTRATION = {"handle": "lin_mei", "password": "long enough 1"}
@@ -61,6 +62,18 @@ def test_a_block_ends_follows_and_hides_the_profile(house: House) -> None:
     assert problem(fan.get(f"accounts/{star.id}")) == (404, "account.not_found")
     assert problem(fan.put(f"accounts/{star.id}/follow")) == (404, "account.not_found")
     assert star.get(f"accounts/{star.id}").json["followers"] == 0
+
+
+def test_how_many_followers_the_gate_needs_is_a_policy(any_house: House) -> None:
+    creator, admin = any_house.as_("creator"), any_house.as_("boss", "admin")
+    any_house.add_followers(creator.id, 3)
+    change = {"name": "creator.followers_above", "value": 3, "reason": "a small town"}
+    assert admin.put("policies", change).status_code == 200
+    refused = creator.post("creator-applications", {})
+    assert problem(refused) == (403, "creator.not_enough_followers")
+    assert "more than 3 followers" in refused.json["detail"]
+    assert admin.put("policies", {**change, "value": 2}).status_code == 200
+    assert creator.post("creator-applications", {}).status_code == 201
 
 
 def test_the_gate_needs_more_than_a_thousand_followers(house: House) -> None:
@@ -186,11 +199,11 @@ def test_the_same_key_answers_the_same_and_another_body_is_refused(any_house: Ho
     assert problem(other) == (409, "idempotency.key_reused")
 
 
-def test_a_device_merges_at_log_in_once(house: House) -> None:
+def test_a_device_is_of_whoever_logged_in_on_it_last(house: House) -> None:
     visitor = house.device()
     visitor.post("accounts", REGISTRATION)
     visitor.post("accounts", {**REGISTRATION, "handle": "second"})
-    merged = house.services.accounts.find_by_handle("lin_mei")
+    merged = house.services.accounts.find_by_handle("second")
     with house.engines.db.read() as session:
         from accounts.models import Device
 
@@ -245,3 +258,17 @@ def test_a_wrong_profile_changes_nothing(house: House, form: dict) -> None:
     before = mine.get("me").json
     assert problem(mine.patch("me", form, '"1"')) == (422, "request.invalid")
     assert mine.get("me").json == before
+
+
+def test_an_avatar_is_an_upload_of_ones_own(any_house: House) -> None:
+    mine, other = any_house.as_("mine"), any_house.as_("other")
+    theirs = upload(other, picture()).json["small"]["url"]
+    for wrong in ("/media/images/" + "0" * 64 + ".webp", theirs):
+        before = mine.get("me").json
+        refused = mine.patch("me", {"name": "X", "avatar": wrong}, '"1"')
+        assert problem(refused) == (422, "media.not_found")
+        assert [line["field"] for line in refused.json["errors"]] == ["avatar"]
+        assert mine.get("me").json == before
+    own = upload(mine, picture(colour=(1, 2, 3))).json["small"]["url"]
+    assert mine.patch("me", {"avatar": own}, '"1"').json["avatar"] == own
+    assert mine.patch("me", {"name": "Y", "avatar": own}, '"2"').json["name"] == "Y"

@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import select, update
 
 from feed import tastes
+from feed.likeness import fingerprint
 from feed.models import Candidate, CandidateTopic, Taste
-from feed.recall import FRESH, Person, recall_notes
+from feed.quality import GUARANTEE
+from feed.recall import FRESH, PER_SOURCE, Person, recall_notes
 from kernel import policy
 from kernel.actor import Actor
 from kernel.db import Write
@@ -19,6 +21,8 @@ from kernel.policy import Policies
 from notes.models import Note
 from tests.api.test_feed import ids, publish
 from tests.house import Client, House
+
+YEAR = timedelta(days=365)
 
 
 def add_candidate(tx: Write, number: int, **fields: Any) -> None:
@@ -28,7 +32,7 @@ def add_candidate(tx: Write, number: int, **fields: Any) -> None:
         "published_at": tx.now - timedelta(hours=number),
         "topics": ["linen"],
         "commercial": False,
-        "fingerprint": str(number),
+        "fingerprint": fingerprint(f"{number}", ""),
         "content": 0.5,
         "parts": {},
         "quality": 0.5,
@@ -116,19 +120,37 @@ def test_what_is_not_wanted_counts_beside_many_likes(house: House) -> None:
 
 def test_guaranteed_notes_never_crowd_out_the_rest(any_house: House) -> None:
     any_house.engines.db.write(lambda tx: [add_candidate(tx, number) for number in range(400)] and None)
+    any_house.services.candidates.rescore_all()
     seen = frozenset((f"note_{n:026}", f"note_{n:026}") for n in range(1000, 1300))
     with any_house.engines.db.read() as session:
-        items = recall_notes(session, Person("acct_x", seen=seen), [])
+        items, whole = recall_notes(session, Person("acct_x", seen=seen), [])
     guaranteed = {item.id for item in items if item.guaranteed}
     assert guaranteed == {f"note_{number:026}" for number in range(400 - FRESH, 400)}
     assert len(items) > len(guaranteed)
+    assert whole  # so many are seen that all were read
+
+
+def test_a_flood_of_the_best_by_one_author_does_not_end_the_feed(any_house: House) -> None:
+    """Two of them may be shown in ten; of the others' notes none was recalled, and the viewer was told to have seen everything."""
+    theirs = {publish(any_house, any_house.as_(f"author{number}"), number) for number in range(8)}
+    busy = any_house.as_("busy").id
+
+    def flood(tx: Write) -> None:
+        for number in range(1, PER_SOURCE + FRESH * 3):
+            add_candidate(tx, number, author_id=busy, quality=0.99, commercial=number % 2 == 0)
+        tx.session.execute(update(Candidate).values(exposures=GUARANTEE))
+        tx.session.execute(update(Candidate).where(Candidate.note_id.in_(theirs)).values(published_at=tx.now - YEAR))
+
+    any_house.engines.db.write(flood)
+    shown = {item["id"] for item in any_house.device().get("feed").json["items"]}
+    assert theirs <= shown
 
 
 def test_the_oldest_waits_for_its_guarantee_whatever_found_it(any_house: House) -> None:
-    any_house.engines.db.write(lambda tx: add_candidate(tx, 1))
+    any_house.engines.db.write(lambda tx: add_candidate(tx, 1, waiting=True))
     with any_house.engines.db.read() as session:
-        (item,) = recall_notes(session, Person("acct_x", tastes={"topic:linen": 1.0}), [])
-    assert (item.source, item.guaranteed) == ("topic", True)
+        (item,), whole = recall_notes(session, Person("acct_x", tastes={"topic:linen": 1.0}), [])
+    assert (item.source, item.guaranteed, whole) == ("topic", True, True)
 
 
 def test_a_topics_best_follow_the_responses(any_house: House) -> None:
@@ -210,3 +232,15 @@ def test_a_policy_is_followed_at_once_here_and_within_a_second_elsewhere(
     assert elsewhere.lately(["feed.commercial_cap"]) == [2]
     monkeypatch.setattr(policy, "KEPT_FOR", 0.0)
     assert elsewhere.lately(["feed.commercial_cap"]) == [0]
+
+
+def test_while_few_authors_wait_who_has_seen_the_oldest_is_offered_the_next(any_house: House) -> None:
+    any_house.engines.db.write(
+        lambda tx: [add_candidate(tx, 100 - n, author_id="acct_busy") for n in range(5)] and None
+    )
+    any_house.services.candidates.rescore_all()
+    with any_house.engines.db.read() as session:
+        waiting = select(Candidate.note_id).where(Candidate.waiting).order_by(Candidate.published_at)
+        oldest = session.scalars(waiting).all()[:2]
+        items, _ = recall_notes(session, Person("acct_x", seen=frozenset((note, note) for note in oldest)), [])
+    assert sum(item.guaranteed for item in items) == 3

@@ -14,6 +14,7 @@ from feed.quality import RESPONSE_WEIGHTS, ROOM_GUARANTEE
 from kernel.actor import Actor
 from kernel.idempotency import new_key
 from tests.api.test_feed import ids, publish
+from tests.desk import decide
 from tests.house import Client, House
 from tests.market import buy, list_product, pay
 from tests.studio import go_live
@@ -31,8 +32,10 @@ def taste(house: House, person: str, about: str = "topic:linen") -> float:
         return session.scalar(select(Taste.weight).where(Taste.person == person, Taste.about == about)) or 0.0
 
 
-def comment(client: Client, note: str, words: str) -> None:
-    assert client.post(f"notes/{note}/comments", {"text": words}).status_code == 201
+def comment(client: Client, note: str, words: str) -> str:
+    said = client.post(f"notes/{note}/comments", {"text": words})
+    assert said.status_code == 201
+    return str(said.json["id"])
 
 
 def test_a_like_counts_when_the_note_was_shown_to_whom_it_is_from(any_house: House) -> None:
@@ -88,6 +91,21 @@ def test_a_person_who_comments_thrice_responds_once(any_house: House) -> None:
         comment(reader, note, words)
     assert counters(any_house, note) == (1, RESPONSE_WEIGHTS["commented"])
     assert taste(any_house, reader.id) == pytest.approx(1.2)
+
+
+def test_a_comment_counts_while_everybody_may_read_it(any_house: House) -> None:
+    note = publish(any_house, any_house.as_("author"))
+    reader, moderator = any_house.as_("reader"), any_house.as_("mod", "moderator")
+    reader.get("feed")
+    held = comment(reader, note, "Call me 13812345678")
+    assert (counters(any_house, note), taste(any_house, reader.id)) == ((1, 0.0), pytest.approx(0.0))
+    decide(moderator, held, "approve")
+    assert counters(any_house, note) == (1, RESPONSE_WEIGHTS["commented"])
+    public = comment(reader, note, "And the hem?")
+    reader.delete(f"comments/{held}")
+    assert counters(any_house, note) == (1, RESPONSE_WEIGHTS["commented"])
+    reader.delete(f"comments/{public}")
+    assert (counters(any_house, note), taste(any_house, reader.id)) == ((1, 0.0), pytest.approx(0.0))
 
 
 def test_what_is_taken_back_leaves_nothing_behind(any_house: House) -> None:

@@ -1,81 +1,19 @@
-"""What happens between two steps of a join: hidden, banned, gone. The namespace with its services, on a server of wood."""
+"""What happens between two steps of a join: hidden, banned, gone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kernel.errors import Unavailable
-from live import LiveNamespace, RestrictionIn, ShopCounter
+from live import RestrictionIn
+from live.allowance import FRAMES, FRAMES_OF_NOBODIES, WINDOW
 from live.log import PAGE
+from tests.hall import Hall, token_of
 from tests.house import House
 from tests.studio import go_live, merchant_live
-from web.errors import ack_problem
-from web.sockets import authenticator
-
-
-class Wood:
-    """Socket.IO without sockets: who is in which room, and what was emitted to whom."""
-
-    def __init__(self) -> None:
-        self.here: set[str] = set()
-        self.rooms: set[tuple[str, str]] = set()
-        self.sent: list[tuple[str, str, Any]] = []
-        self.manager = SimpleNamespace(is_connected=lambda sid, namespace: sid in self.here)
-
-    def enter_room(self, sid: str, room: str, namespace: str) -> None:
-        self.rooms.add((sid, room))
-
-    def leave_room(self, sid: str, room: str, namespace: str) -> None:
-        self.rooms.discard((sid, room))
-
-    def emit(self, event: str, data: Any, to: str, namespace: str, skip_sid: Any) -> None:
-        receivers = {sid for sid, room in self.rooms if room == to} | ({to} & self.here)
-        self.sent += [(event, sid, data) for sid in receivers]
-
-
-class Hall:
-    """A namespace in which what comes after an ack waits until it is let."""
-
-    def __init__(self, house: House) -> None:
-        services, self.later = house.services, list[tuple[Callable[..., None], tuple[Any, ...]]]()
-        self.live = LiveNamespace(
-            rooms=services.directory,
-            chat=services.chat,
-            desk=services.desk,
-            checkout=ShopCounter(services.checkout),
-            realtime=house.engines.realtime,
-            clock=house.clock,
-            authenticate=authenticator(services.accounts),
-            problem=ack_problem,
-            defer=lambda fn, *args: self.later.append((fn, args)),
-        )
-        self.server = self.live.server = Wood()
-
-    def enter(self, sid: str, token: str | None = None) -> None:
-        self.server.here.add(sid)
-        self.live.trigger_event("connect", sid, {}, {"token": token} if token else None)
-
-    def join(self, sid: str, room: str, after: int | None = None) -> dict[str, Any]:
-        frame = {"room": room} if after is None else {"room": room, "after": after}
-        answer: dict[str, Any] = self.live.trigger_event("room.join", sid, frame)
-        return answer
-
-    def leave(self, sid: str) -> None:
-        self.server.here.discard(sid)
-        self.live.trigger_event("disconnect", sid)
-
-    def settle(self) -> None:
-        """What was to come after the acks."""
-        waiting, self.later[:] = list(self.later), []
-        for act, args in waiting:
-            act(*args)
-
-    def heard(self, event: str) -> list[Any]:
-        return [data for name, _, data in self.server.sent if name == event]
 
 
 @pytest.fixture
@@ -83,8 +21,27 @@ def hall(house: House) -> Hall:
     return Hall(house)
 
 
-def token_of(client: Any) -> str:
-    return str(client.headers["Authorization"].removeprefix("Bearer "))
+def test_a_person_has_one_budget_of_frames_for_all_their_connections(house: House, hall: Hall) -> None:
+    token, other = token_of(house.as_("lin_mei")), token_of(house.as_("wu_han"))
+    for number in range(10):
+        hall.enter(f"s{number}", token)
+    hall.enter("theirs", other)
+    nowhere = "room_" + "0" * 26
+    codes = [hall.join(f"s{n % 10}", nowhere)["problem"]["code"] for n in range(FRAMES + 1)]
+    assert (codes[-2], codes[-1]) == ("room.not_found", "rate.limited")
+    assert hall.join("theirs", nowhere)["problem"]["code"] == "room.not_found"
+    house.clock.advance(seconds=WINDOW)
+    assert hall.join("s0", nowhere)["problem"]["code"] == "room.not_found"
+
+
+def test_nobodies_of_an_address_share_a_larger_one(house: House, hall: Hall) -> None:
+    nowhere = "room_" + "0" * 26
+    for number in range(3):
+        hall.enter(f"s{number}", address="192.0.2.1")
+    hall.enter("elsewhere", address="192.0.2.2")
+    codes = [hall.join(f"s{n % 3}", nowhere)["problem"]["code"] for n in range(FRAMES_OF_NOBODIES + 1)]
+    assert (codes[-2], codes[-1]) == ("room.not_found", "rate.limited")
+    assert hall.join("elsewhere", nowhere)["problem"]["code"] == "room.not_found"
 
 
 def while_reading(monkeypatch: pytest.MonkeyPatch, house: House, act: Callable[[], None]) -> None:
@@ -201,6 +158,36 @@ def test_a_room_that_ends_before_the_viewer_is_admitted_tells_them(house: House,
     assert [(event["seq"], event["kind"]) for event in hall.heard("room.event")] == [(2, "room.ended")]
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Unavailable("database.unavailable", "Away."), "database.unavailable"),
+        (RuntimeError("a bug"), "server.internal"),
+    ],
+)
+def test_who_cannot_be_admitted_after_the_ack_is_thrown_out_and_may_come_again(
+    house: House, hall: Hall, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    host = house.as_("host")
+    room = go_live(host)
+
+    def away(*_: object) -> None:
+        raise error
+
+    hall.enter("s1")
+    seq = hall.join("s1", room)["seq"]
+    with monkeypatch.context() as patch:
+        patch.setattr(house.services.rooms.log, "events_after", away)
+        hall.settle()
+    assert hall.heard("room.gone") == [{"room": room, "code": code}]
+    assert (hall.live.delivery.rooms(), hall.live.audience.in_room(room), hall.server.rooms) == ([], [], set())
+    assert house.services.directory.presence.viewers(room) == 0
+    assert hall.join("s1", room, after=seq)["events"] == []
+    hall.settle()
+    host.post(f"rooms/{room}/end")
+    assert [event["kind"] for event in hall.heard("room.event")] == ["room.ended"]
+
+
 def test_while_the_bus_is_away_every_connection_knows_it(
     house: House, hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,3 +241,18 @@ def test_who_leaves_at_one_process_and_stays_at_another_is_still_there(house: Ho
     assert presence.viewers(room) == 1
     other.leave("s1")
     assert presence.viewers(room) == 0
+
+
+def test_a_message_that_comes_again_after_its_room_is_gone_gets_its_first_ack(house: House, hall: Hall) -> None:
+    room, viewer = go_live(house.as_("host")), house.as_("viewer")
+    hall.enter("s1", token_of(viewer))
+    hall.join("s1", room)
+    hall.settle()
+    frame = {"room": room, "text": "Hello", "key": "k"}
+    first = hall.live.trigger_event("chat.send", "s1", frame)
+    house.engines.db.write(lambda tx: house.services.desk.hide(tx, room))
+    assert hall.heard("room.gone") == [{"room": room, "code": "room.not_found"}]
+    assert first["ok"] is True
+    assert hall.live.trigger_event("chat.send", "s1", frame) == first
+    fresh = hall.live.trigger_event("chat.send", "s1", {**frame, "key": "other"})
+    assert fresh["problem"]["code"] == "room.not_found"

@@ -189,6 +189,15 @@ def test_synthetic_actors_stand_beside_the_headline(any_house: House) -> None:
     assert figures(any_house, "&population=synthetic") == {"dau": 1, "dab": 1, "dab_paid": 0, "orders": 1, "gmv": 12900}
 
 
+@pytest.mark.parametrize("role", ["moderator", "admin"])
+def test_staff_are_no_persons(any_house: House, role: str) -> None:
+    member = any_house.as_("member")
+    any_house.engines.db.write(lambda tx: any_house.services.accounts.add_role(tx, member.id, role))
+    send(member, "app.opened")
+    assert figures(any_house)["dau"] == 0
+    assert figures(any_house, "&population=all")["dau"] == 1
+
+
 def test_dab_over_a_period_is_the_mean_of_the_days(house: House) -> None:
     place(house, "ord_1", "acct_a", 100)
     house.clock.advance(days=1)
@@ -217,6 +226,22 @@ def test_bad_batches_change_nothing(house: House) -> None:
     assert problem(visitor.post("events", {"events": []})) == (422, "request.invalid")
     assert problem(house.anonymous().post("events", {"events": [late]})) == (401, "device.required")
     assert figures(house)["dau"] == 0
+
+
+def test_nobody_counts_on_a_day_before_there_was_such_a_person(any_house: House) -> None:
+    yesterday = TODAY - timedelta(days=1)
+    known = any_house.device()
+    any_house.clock.advance(hours=1)
+    back = {"id": "event-0001", "name": "app.opened", "at": rfc3339(any_house.clock.now() - timedelta(hours=23))}
+    for visitor in (any_house.as_("lin_mei"), any_house.device(), known):
+        assert visitor.post("events", {"events": [back]}).json == {"accepted": 1, "repeated": 0}
+        assert visitor.post("events", {"events": [back]}).json == {"accepted": 0, "repeated": 1}
+    days = any_house.as_("boss", "admin").get(f"metrics/daily?from={yesterday}&to={TODAY}&metrics=dau").json["days"]
+    assert [day["figures"]["dau"] for day in days] == [0, 3]
+    any_house.clock.advance(hours=22)  # by now they were there at the time of an event as late as that
+    late = {**back, "id": "event-0002", "at": rfc3339(any_house.clock.now() - timedelta(hours=21))}
+    assert known.post("events", {"events": [late]}).json["accepted"] == 1
+    assert any_house.services.metrics.recount(yesterday, TODAY + timedelta(days=1)) == []
 
 
 def test_figures_are_for_staff(house: House) -> None:
@@ -268,7 +293,9 @@ def test_stored_figures_equal_a_recount_whatever_happens(house: House, script: l
         if step == "seal":
             metrics.seal()
         elif isinstance(step, int):
-            house.engines.db.write(lambda tx, n=step: metrics.merge(tx, f"dev_{run}_{n}", f"acct_{run}_{n % 2}"))
+            house.engines.db.write(
+                lambda tx, n=step: metrics.merge(tx, f"dev_{run}_{n}", f"acct_{run}_{n % 3}", n % 3 == 2)
+            )
         else:
             name, who, days, channel, synthetic = step
             at = house.clock.now() - timedelta(days=days)

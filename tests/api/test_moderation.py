@@ -6,9 +6,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
+from kernel.db import Write
 from kernel.errors import AppError
 from moderation import Subject
+from moderation.models import Case
 from moderation.rules import judge
 from moderation.schemas import ActionIn, UndoIn
 from tests.house import Client, House, problem
@@ -123,7 +126,7 @@ def test_nobody_takes_back_what_was_done_to_them(any_house: House) -> None:
     author, _, moderator, case_id = open_case(any_house)
     body = {"action": "hide", "version": 1, "reason": "Counterfeit", "strike": True}
     acted = moderator.post(f"cases/{case_id}/actions", body).json
-    any_house.services.accounts.grant(author.id, "moderator")
+    any_house.engines.db.write(lambda tx: any_house.services.accounts.add_role(tx, author.id, "moderator"))
     refused = author.post(f"actions/{acted['id']}/undo", {"reason": "I did nothing"})
     assert problem(refused) == (403, "case.own_content")
     assert any_house.services.strikes.active_strikes(author.id) == 1
@@ -202,6 +205,44 @@ def test_the_queue_pages_without_gaps(house: House) -> None:
     assert seen == sorted(seen)  # same risk and reach: the oldest first
 
 
+def test_a_grave_case_comes_first_however_many_older_ones_wait(any_house: House) -> None:
+    moderator, reporter = any_house.as_("mod", "moderator"), any_house.as_("reporter")
+
+    def flood(tx: Write) -> None:
+        old = {"kind": "account", "status": "open", "risk": 0.1, "reach": 0, "reports": 1, "opened_at": tx.now}
+        rows = [
+            {**old, "id": f"case_{n:026}", "target_id": f"acct_{n:026}", "author_id": f"acct_{n:026}"}
+            for n in range(2_500)
+        ]
+        tx.session.execute(insert(Case), rows)
+
+    any_house.engines.db.write(flood)
+    any_house.clock.advance(minutes=1)
+    grave = any_house.as_("grave").id
+    report(reporter, grave, "dangerous")
+    first = moderator.get("cases?limit=2").json["items"]
+    assert first[0]["target_id"] == grave
+    assert first[1]["risk"] == 0.1
+
+
+def test_the_newest_of_what_is_closed_comes_first(house: House) -> None:
+    moderator, reporter = house.as_("mod", "moderator"), house.as_("reporter")
+    for number in range(3):
+        report(reporter, house.as_(f"author{number}").id)
+        house.clock.advance(minutes=7)
+    cases = [case["id"] for case in moderator.get("cases").json["items"]]
+    for case in cases:
+        answer = moderator.post(
+            f"cases/{case}/actions", {"action": "approve", "version": 1, "reason": "Nothing wrong."}
+        )
+        assert answer.status_code in (200, 201), answer.json
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = moderator.get(f"cases?status=closed&limit=2{cursor and '&cursor=' + cursor}").json
+        seen, cursor = seen + [case["id"] for case in page["items"]], page["next_cursor"]
+    assert seen == sorted(cases, reverse=True)
+
+
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "W10", "WyJhIiwxLDJd", "9" * 2000])
 def test_absurd_cursors_are_refused(house: House, cursor: str) -> None:
     moderator = house.as_("mod", "moderator")
@@ -211,7 +252,7 @@ def test_absurd_cursors_are_refused(house: House, cursor: str) -> None:
 
 def test_screening_holds_a_version_once_and_opens_a_case(any_house: House) -> None:
     author, moderator = any_house.as_("author"), any_house.as_("mod", "moderator")
-    subject = Subject("account", author.id, 1, author.id, "想要的加我微信 abc12345")
+    subject = Subject("account", author.id, 2, author.id, "想要的加我微信 abc12345")
     assert any_house.services.screening.screen(subject) == "hold"
     any_house.services.screening.screen(subject)
     cases = moderator.get("cases").json["items"]

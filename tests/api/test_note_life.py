@@ -88,11 +88,11 @@ def life(house: House) -> type[RuleBasedStateMachine]:
         @precondition(lambda self: self.served is not None and not self.deleted)
         @rule(verdict=st.sampled_from(sorted(STATES)))
         def overrule_and_undo(self, verdict: str) -> None:
-            """Taking it back restores exactly what was served."""
+            """Taking it back, which gives the verdict that stood before again, restores exactly what was served."""
             assert self.served is not None
-            version = self.served[0]
+            version, before = self.served[0], next(v for v, state in STATES.items() if state == self.served[1])
             if db.write(lambda tx: notes.decide(tx, self.id, version, verdict, overrule=True)):  # type: ignore[arg-type]
-                assert db.write(lambda tx: notes.undecide(tx, self.id, version))
+                assert db.write(lambda tx: notes.decide(tx, self.id, version, before, overrule=True))  # type: ignore[arg-type]
 
         @rule(kind=st.sampled_from(["hidden", "removed"]))
         def hold(self, kind: str) -> None:

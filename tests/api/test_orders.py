@@ -20,6 +20,7 @@ from shop import (
     OrderRefunded,
     PlaceIn,
     QuoteIn,
+    Settlement,
     WaiterDisappointed,
     WaiterServed,
 )
@@ -151,13 +152,14 @@ def test_placing_reserves_stock_until_pay_by(any_house: House) -> None:
 
 
 def test_pay_by_is_30_minutes_and_5_for_rooms_and_a_policy_may_shorten_it(any_house: House) -> None:
-    sku, other, admin = sell(any_house), sell(any_house), any_house.as_("boss", "admin")
+    (_, room, sku), other, admin = merchant_live(any_house), sell(any_house), any_house.as_("boss", "admin")
     buyer, now = any_house.as_("buyer"), any_house.clock.now()
     assert buy(buyer, sku)["pay_by"] == rfc3339(now + timedelta(minutes=30))
     change = {"name": "order.pay_by", "value": 5, "scope": sku, "reason": "a drill"}
     assert admin.put("policies", change).status_code == 200
     assert buy(buyer, sku)["pay_by"] == rfc3339(now + timedelta(seconds=5))
-    assert buy(buyer, sku, touchpoint={"placement": "room"})["pay_by"] == rfc3339(now + timedelta(seconds=5))
+    live = {"placement": "room", "room_id": room}
+    assert buy(buyer, sku, touchpoint=live)["pay_by"] == rfc3339(now + timedelta(seconds=5))
     assert buy(buyer, other)["pay_by"] == rfc3339(now + timedelta(minutes=30))
 
 
@@ -396,6 +398,18 @@ def test_a_payment_made_in_time_but_reported_late_counts_while_the_order_stands(
     assert buyer.get(f"orders/{order}").json["status"] == "paid"
 
 
+def test_what_was_paid_wrong_goes_back_as_it_came(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    sku, buyer = sell(house), house.as_("buyer")
+    order = buy(buyer, sku)["order"]
+    payment = buyer.post(f"orders/{order}/payments").json["payment"]
+    asked: list[int] = []
+    monkeypatch.setattr(house.engines.payments, "refund", lambda payment, amount, key: asked.append(amount) or "rf_1")
+    made = Settlement(payment, order, 100, "CNY", house.clock.now())
+    assert house.engines.db.write(lambda tx: house.services.orders.settle(tx, made)) == "refund_due"
+    house.jobs()
+    assert asked == [100]
+
+
 def test_a_refund_that_fails_is_tried_again_and_made_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     sku, buyer = sell(house), house.as_("buyer")
     order = buy(buyer, sku)["order"]
@@ -485,6 +499,19 @@ def test_when_the_first_waiter_does_not_come_the_next_is_told(house: House) -> N
     house.clock.advance(seconds=60)
     house.jobs()
     assert told == [WaiterServed(sku, second.id, "k2"), WaiterServed(sku, third.id, "k3")]
+
+
+def test_whoever_was_told_and_did_not_come_waits_again_behind_the_others(any_house: House) -> None:
+    sku, told = sell(any_house, stock=1), facts_of(any_house, WaiterServed)
+    holder, second, third = (any_house.as_(name) for name in ("holder", "second", "third"))
+    order = buy(holder, sku)["order"]
+    assert (buy(second, sku)["place"], buy(third, sku)["place"]) == (1, 2)
+    holder.post(f"orders/{order}/cancel")
+    assert [fact.account_id for fact in told] == [second.id]
+    order = buy(holder, sku)["order"]
+    assert (buy(second, sku)["place"], buy(third, sku)["place"], buy(second, sku)["place"]) == (2, 1, 2)
+    holder.post(f"orders/{order}/cancel")
+    assert [fact.account_id for fact in told] == [second.id, third.id]
 
 
 def test_received_units_serve_waiters_and_removed_ones_disappoint_them(house: House) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.house import House
-from tests.market import ADDRESS, list_product
+from tests.market import ADDRESS, buy, list_product
 from tests.studio import go_live
 from tests.visitor import Visitor
 from tests.writing import open_gate, picture, publish
@@ -125,6 +125,12 @@ def test_what_is_fetched_ahead_or_by_head_is_not_shown(village: Village) -> None
     assert village.plain not in visitor.get("/", headers={"Sec-Purpose": "prefetch"}).get_data(as_text=True)
     assert visitor.client.head("/", headers=visitor.headers).status_code == 200
     assert village.plain in visitor.text("/")
+
+
+def test_the_end_of_the_feed_is_said_below_its_last_items(village: Village) -> None:
+    page = Visitor(village.house).get("/").text
+    assert 0 < page.index("<h3") < page.index("You have seen everything new")
+    assert "data-more" not in page
 
 
 def test_a_form_without_its_token_is_refused_and_changes_nothing(village: Village) -> None:
@@ -400,6 +406,19 @@ def test_deliberate_acts_are_counted_once_and_by_their_channel(village: Village)
     assert "every stored figure is right" in staff.send("/figures", "/figures/recount").get_data(as_text=True)
 
 
+def test_figures_are_in_the_money_of_the_site(build: Callable[..., House]) -> None:
+    house = build(currency="JPY")
+    skus = [{"name": "M", "price": {"amount": 12900, "currency": "JPY"}, "stock": 1}]
+    made = house.as_("weaver", "merchant").post("products", {"title": "Linen shirt", "skus": skus})
+    buy(house.as_("buyer"), made.json["skus"][0]["id"])
+    staff = Visitor(house)
+    staff.log_in("counter", "admin", synthetic=True)
+    page = staff.text("/figures")
+    assert "JPY a day" in page
+    assert "¥12,900" in page
+    assert re.search(r"<title>[^<]*: 12.9K</title>", page)
+
+
 def test_why_an_item_is_shown_and_less_of_it(village: Village) -> None:
     visitor = Visitor(village.house)
     via = re.search(rf'href="/notes/{village.plain}\?via=feed:(expo_\w+)"', visitor.text("/"))
@@ -427,6 +446,21 @@ def test_nonsense_in_addresses_gets_a_page_that_says_so(village: Village) -> Non
         assert answer.status_code == status, path
         assert answer.mimetype == "text/html"
         assert "Traceback" not in answer.get_data(as_text=True)
+
+
+def test_nonsense_in_a_form_or_a_period_is_a_refusal(build: Callable[..., House]) -> None:
+    house = build(demo=True)
+    people = {role: house.as_(role, role).headers for role in ("admin", "moderator", "viewer")}
+
+    def status(role: str, method: str, path: str, **form: str) -> int:
+        headers = {"User-Agent": "Mozilla/5.0", "Accept": "text/html", **people[role]}
+        return house.app.test_client().open(path, method=method, headers=headers, data=form or None).status_code
+
+    for period in ("to=0001-01-05", "from=9999-12-01&to=9999-12-31", "to=x"):
+        assert status("admin", "GET", f"/figures?{period}") < 500, period
+    assert status("moderator", "GET", "/moderation?case=%00") == 404
+    assert status("viewer", "POST", "/feedback", exposure_id="\x00", kind="not_interested") == 404
+    assert status("viewer", "POST", "/checkout/address", sku="garbage", **ADDRESS) in (404, 422)
 
 
 def test_assets_are_kept_for_ever_and_squeezed(village: Village) -> None:

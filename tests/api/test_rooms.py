@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,33 @@ def test_starting_twice_is_refused_and_a_key_has_one_effect(any_house: House) ->
     assert problem(host.post(f"rooms/{room}/start")) == (409, "room.already_live")
     assert kinds(events(host, room)) == ["room.started"]
     assert any_house.engines.streams.media_at is not None
+
+
+def test_a_host_is_on_air_in_one_room(any_house: House) -> None:
+    host = any_house.as_("host")
+    room, other = go_live(host), open_room(host)
+    refused = host.post(f"rooms/{other}/start")
+    assert problem(refused) == (409, "room.host_on_air")
+    assert refused.json["room"] == room
+    assert (host.get(f"rooms/{other}").json["status"], any_house.engines.streams.kept(other)) == ("created", False)
+    any_house.engines.db.write(lambda tx: any_house.services.desk.hide(tx, room))
+    assert problem(host.post(f"rooms/{other}/start")) == (409, "room.host_on_air")
+    host.post(f"rooms/{room}/end")
+    assert host.post(f"rooms/{other}/start").json["status"] == "live"
+
+
+def test_so_many_rooms_are_on_air_as_the_policy_says(any_house: House) -> None:
+    admin, hosts = any_house.as_("boss", "admin"), [any_house.as_(f"host{number}") for number in range(2)]
+    rooms = [open_room(host) for host in hosts]
+    most = {"name": "live.rooms_on_air", "value": 1, "reason": "a small machine"}
+    assert admin.put("policies", most).status_code == 200
+    assert hosts[0].post(f"rooms/{rooms[0]}/start").status_code == 200
+    refused = hosts[1].post(f"rooms/{rooms[1]}/start")
+    assert (problem(refused), refused.headers["Retry-After"]) == ((503, "air.full"), "60")
+    assert hosts[1].get(f"rooms/{rooms[1]}").json["status"] == "created"
+    assert any_house.engines.streams.kept(rooms[1]) is False
+    hosts[0].post(f"rooms/{rooms[0]}/end")
+    assert hosts[1].post(f"rooms/{rooms[1]}/start").status_code == 200
 
 
 def test_a_room_that_ended_starts_again_as_a_new_session_of_the_same_numbers(house: House) -> None:
@@ -189,6 +217,32 @@ def test_what_a_killed_process_left_in_the_outbox_is_numbered(any_house: House) 
     log.nudge = nudge
 
 
+def test_a_sweep_that_fails_numbers_what_waits_when_it_is_tried_again(any_house: House) -> None:
+    """Also of a session that has ended, which has no later sweep; the retry took the session for swept."""
+    host, room, _ = merchant_live(any_house)
+    log, nudge, sequence = (
+        any_house.services.rooms.log,
+        any_house.services.rooms.log.nudge,
+        any_house.services.rooms.log.sequence,
+    )
+    log.nudge = lambda room_id: None
+
+    def away(room_id: str) -> int:
+        raise Unavailable("database.unavailable", "PostgreSQL is being restarted.")
+
+    before = len(log.events_after(room, 0))
+    log.sequence = away
+    host.post(f"rooms/{room}/end")
+    any_house.clock.advance(seconds=SWEEP_EVERY.total_seconds())
+    any_house.jobs()
+    log.sequence = sequence
+    any_house.clock.advance(seconds=2)
+    any_house.jobs()
+    assert len(log.events_after(room, 0)) == before + 1
+    assert kinds(events(host, room))[-1] == "room.ended"
+    log.nudge = nudge
+
+
 def test_the_sweep_goes_on_once_while_the_room_is_live_and_stops_after(house: House) -> None:
     host = house.as_("host")
     room = go_live(host)
@@ -257,6 +311,70 @@ def test_a_stream_that_does_not_start_leaves_the_room_off_air(house: House, monk
     monkeypatch.setattr(house.engines.streams, "start", away)
     assert problem(host.post(f"rooms/{room}/start")) == (503, "media.unavailable")
     assert host.get(f"rooms/{room}").json["status"] == "created"
+
+
+def test_a_start_that_cannot_be_written_down_leaves_no_stream(
+    any_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database goes away between the stream's start and the commit: nobody can be asked whether the room is on air."""
+    host = any_house.as_("host")
+    room, streams = open_room(host), any_house.engines.streams
+    start = streams.start
+
+    def away(*_: object) -> None:
+        raise Unavailable("database.unavailable", "The database does not answer.")
+
+    with monkeypatch.context() as patch:
+
+        def start_then_lose(*what: Any) -> Any:
+            begun = start(*what)
+            for verb in ("read", "write"):
+                patch.setattr(any_house.engines.db, verb, away)
+            return begun
+
+        patch.setattr(streams, "start", start_then_lose)
+        assert problem(host.post(f"rooms/{room}/start")) == (503, "database.unavailable")
+    assert (streams.running(room), streams.kept(room)) == (False, False)
+    assert host.get(f"rooms/{room}").json["status"] == "created"
+    assert host.post(f"rooms/{room}/start").status_code == 200
+    assert streams.running(room)
+
+
+def test_what_a_broadcast_left_is_deleted_when_players_have_finished(any_house: House) -> None:
+    streams, worker = any_house.engines.streams, any_house.services.worker
+    host = any_house.as_("host")
+    ended, live = go_live(host), go_live(any_house.as_("other"))
+    assert streams.ready(ended)
+    assert streams.ready(live)
+    host.post(f"rooms/{ended}/end")
+    any_house.services.streams.clear_ended()
+    assert fetch(any_house, f"{ended}/index.m3u8")[0] == 200
+    worker.start_repeating()
+    any_house.clock.advance(minutes=6)
+    any_house.jobs()
+    assert streams.stored() == [live]
+    assert fetch(any_house, f"{live}/index.m3u8")[0] == 200
+    assert host.post(f"rooms/{ended}/start").status_code == 200
+    assert streams.ready(ended)
+
+
+def test_what_a_crash_left_is_deleted_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process was killed after the commit that ended the room, or a restored database knows nothing of it."""
+    streams = house.engines.streams
+    host = house.as_("host")
+    room = go_live(host)
+    assert streams.ready(room)
+    streams.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(streams, "stop", lambda stream_id: None)
+        host.post(f"rooms/{room}/end")
+        house.jobs()
+    (house.settings.data / "live" / NOBODY).mkdir()
+    (house.settings.data / "live" / NOBODY / "seg-1.ts").write_bytes(b"G")
+    assert streams.stored() == sorted([room, NOBODY])
+    house.clock.advance(minutes=6)
+    house.services.streams.clear_ended()
+    assert streams.stored() == []
 
 
 # -- who may see it ---------------------------------------------------------------------------------------------------
@@ -365,6 +483,39 @@ def test_the_host_deletes_mutes_bans_and_slows(any_house: House) -> None:
     assert problem(viewer.post(f"rooms/{room}/chat", {"text": "two"})) == (429, "chat.slow")
     assert host.post(f"rooms/{room}/chat", {"text": "the host is not slowed"}).status_code == 201
     assert host.get(f"rooms/{room}").json["state"]["slow"] == 600
+
+
+def test_a_host_bans_no_moderator_and_one_who_became_one_is_free(any_house: House) -> None:
+    host, mod, viewer = any_house.as_("host"), any_house.as_("mod", "moderator"), any_house.as_("viewer")
+    room = go_live(host)
+    for kind in ("mute", "ban"):
+        refused = host.put(f"rooms/{room}/restrictions", {"account": mod.id, "kind": kind})
+        assert problem(refused) == (403, "restriction.staff")
+    assert mod.post(f"rooms/{room}/chat", {"text": "Keep it kind."}).status_code == 201
+    host.put(f"rooms/{room}/restrictions", {"account": viewer.id, "kind": "ban"})
+    any_house.engines.db.write(lambda tx: any_house.services.accounts.add_role(tx, viewer.id, "moderator"))
+    assert viewer.post(f"rooms/{room}/chat", {"text": "My turn."}).status_code == 201
+    any_house.services.desk.check_entry(any_house.services.accounts.actor(viewer.id), room)
+
+
+def test_what_a_moderator_set_the_host_neither_lifts_nor_replaces(any_house: House) -> None:
+    host, mod, viewer = any_house.as_("host"), any_house.as_("mod", "moderator"), any_house.as_("viewer")
+    room = go_live(host)
+    theirs = f"rooms/{room}/restrictions/{viewer.id}"
+    mod.put(f"rooms/{room}/restrictions", {"account": viewer.id, "kind": "ban", "seconds": 600})
+    assert problem(host.delete(theirs)) == (403, "restriction.by_staff")
+    lighter = {"account": viewer.id, "kind": "mute", "seconds": 1}
+    assert problem(host.put(f"rooms/{room}/restrictions", lighter)) == (403, "restriction.by_staff")
+    assert problem(viewer.post(f"rooms/{room}/chat", {"text": "hi"})) == (403, "room.banned")
+    any_house.clock.advance(seconds=601)
+    assert host.put(f"rooms/{room}/restrictions", {"account": viewer.id, "kind": "mute"}).status_code == 204
+    assert host.delete(theirs).status_code == 204
+    host.put(f"rooms/{room}/restrictions", {"account": viewer.id, "kind": "ban"})
+    mod.put(f"rooms/{room}/restrictions", {"account": viewer.id, "kind": "mute"})
+    assert problem(viewer.post(f"rooms/{room}/chat", {"text": "hi"})) == (403, "chat.muted")
+    assert mod.delete(theirs).status_code == 204
+    assert viewer.post(f"rooms/{room}/chat", {"text": "hi"}).status_code == 201
+    assert host.delete(theirs).status_code == 204
 
 
 def test_nobody_reads_the_chat_of_somebody_behind_a_block(house: House) -> None:

@@ -7,11 +7,21 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
+from kernel import cursors
 from kernel.errors import Conflict, Unavailable
 from kernel.jobs import JobRow
+from kernel.ports import IndexDocument
+from search.fusion import Ranked
+from search.pages import by_relevance
+from search.schemas import SearchQuery
+from search.service import DEPTH
+from search.tokens import query_tokens
 from tests.house import House, problem
+from tests.market import list_product
 from tests.writing import publish
 
 
@@ -56,6 +66,16 @@ def test_blocked_people_do_not_find_each_other(house: House) -> None:
     assert len(house.as_("other").get("search?q=linen").json["items"]) == 1
 
 
+def test_a_renamed_product_is_found_by_its_new_name_and_no_more_by_its_old_one(any_house: House) -> None:
+    merchant = any_house.as_("merchant", "merchant")
+    product = list_product(merchant)
+    any_house.jobs()
+    merchant.patch(f"products/{product['id']}", {"title": "Beeswax candle"}, '"1"')
+    any_house.jobs()
+    assert found(any_house, "beeswax", kind="product") == [product["id"]]
+    assert found(any_house, "linen", kind="product") == []
+
+
 def test_what_means_nothing_finds_nothing(any_house: House) -> None:
     any_house.services.search.fill_if_lost()
     author = any_house.as_("author")
@@ -81,6 +101,87 @@ def test_pages_are_disjoint_and_complete(house: House) -> None:
     assert set(seen) == notes
 
 
+MEANWHILE = st.one_of(st.just("publish"), st.tuples(st.just("hide"), st.integers(0, 30)))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lengths=st.lists(st.integers(0, 9), min_size=3, max_size=7),
+    limit=st.integers(1, 3),
+    sort=st.sampled_from(["relevance", "newest"]),
+    script=st.lists(st.lists(MEANWHILE, max_size=3), max_size=7),
+)
+def test_pages_skip_and_repeat_nothing_whatever_is_published_or_hidden_between_them(
+    house: House, lengths: list[int], limit: int, sort: str, script: list[list[Any]]
+) -> None:
+    run = house.runs = getattr(house, "runs", 0) + 1  # type: ignore[attr-defined]
+    author, viewer, word = house.as_(f"author_{run}"), house.device(), f"linen{run}x"
+
+    def write(length: int) -> str:
+        house.clock.advance(seconds=60)
+        return publish(house, author, title=f"A {word} shirt", text=f"{word} " + "soft and washed " * length)
+
+    there = [write(length) for length in lengths]
+    all_along, hidden = set(there), set()
+    seen, cursor = list[str](), ""
+    while cursor is not None:
+        answer = viewer.get(f"search?q={word}&limit={limit}&sort={sort}&kind=note{cursor and '&cursor=' + cursor}")
+        page = [item["id"] for item in answer.json["items"]]
+        assert not hidden & set(page)
+        seen, cursor = seen + page, answer.json["next_cursor"]
+        for act in script.pop(0) if script else []:
+            if act == "publish" or not there:
+                there.append(write(len(there)))
+                continue
+            gone = there.pop(act[1] % len(there))
+            house.services.notes.delete(house.services.accounts.actor(author.id), gone)
+            hidden.add(gone)
+            house.jobs()
+    assert len(seen) == len(set(seen))
+    assert set(seen) >= all_along - hidden
+    if sort == "newest":
+        assert seen == sorted(seen, reverse=True)
+
+
+@pytest.mark.parametrize("kind", ["note", "product"])
+def test_an_answer_is_paged_to_its_depth_and_no_further(house: House, kind: str) -> None:
+    merchant = house.as_("merchant", "merchant")
+    for n in range(12):
+        publish(house, merchant, title=f"Linen {n}", text="Soft linen.") if kind == "note" else list_product(merchant)
+    house.jobs()
+    for sort in ("relevance", "newest"):
+        seen, cursor = list[str](), ""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("search.service.DEPTH", 7)
+            while cursor is not None:
+                query = f"search?q=linen&kind={kind}&sort={sort}&limit=2{cursor and '&cursor=' + cursor}"
+                page = house.device().get(query).json
+                seen, cursor = seen + [item["id"] for item in page["items"]], page["next_cursor"]
+        assert len(seen) == len(set(seen)) == 7
+
+
+def test_a_cursor_of_one_order_is_refused_by_another(house: House) -> None:
+    author, viewer = house.as_("author"), house.device()
+    for n in range(3):
+        publish(house, author, title=f"Linen {n}", text="Soft linen.")
+    best, newest = (
+        viewer.get(f"search?q=linen&limit=1&sort={sort}").json["next_cursor"] for sort in ("relevance", "newest")
+    )
+    assert problem(viewer.get(f"search?q=linen&sort=newest&cursor={best}")) == (400, "cursor.malformed")
+    assert problem(viewer.get(f"search?q=linen&cursor={newest}")) == (400, "cursor.malformed")
+    assert problem(viewer.get(f"search?q=linen&cursor={cursors.encode('abc')}")) == (400, "cursor.malformed")
+    assert problem(viewer.get(f"search?q=linen&cursor={cursors.encode('YWJj')}")) == (400, "cursor.malformed")
+
+
+def test_the_cursor_of_the_deepest_page_is_taken_again() -> None:
+    found = [(Ranked(f"note_{n:026}", 1.0, ("words",)), dict[str, Any]()) for n in range(DEPTH + 1)]
+    page, cursor = by_relevance(found, None, DEPTH, DEPTH + 1)
+    assert cursor is not None
+    assert SearchQuery(q="linen", cursor=cursor).cursor == cursor
+    assert by_relevance(found, cursor, DEPTH, DEPTH + 1) == ([found[-1]], None)
+    assert len(page) == DEPTH
+
+
 def test_a_kind_is_filtered_and_newest_sorted(house: House) -> None:
     author = house.as_("author")
     old = publish(house, author, title="Linen shirt", text="Soft linen.")
@@ -88,6 +189,18 @@ def test_a_kind_is_filtered_and_newest_sorted(house: House) -> None:
     new = publish(house, author, title="Linen trousers", text="Wide linen.")
     assert found(house, "linen", sort="newest") == [new, old]
     assert found(house, "linen", kind="product") == []
+
+
+def test_a_kind_is_searched_as_deep_as_all_of_them(house: House) -> None:
+    product = list_product(house.as_("merchant", "merchant"))["id"]
+    house.jobs()
+    tokens, vector = 3 * query_tokens("linen"), house.engines.encoder.queries(["linen"])[0]
+    flood = [IndexDocument(f"note_{n:026}", "note", tokens, vector, {"kind": "note"}) for n in range(DEPTH + 50)]
+    house.engines.index.put(flood)
+    house.engines.index.refresh()
+    page = house.device().get("search?q=linen&kind=product").json
+    assert [item["id"] for item in page["items"]] == [product]
+    assert page["facets"]["kind"]["product"] == 1
 
 
 @contextmanager

@@ -58,7 +58,8 @@ def shelf(any_house: House, monkeypatch: pytest.MonkeyPatch) -> Shelf:
 
 
 def test_a_feed_page_takes_eight_reads_and_a_write_of_four_whatever_is_on_it(shelf: Shelf) -> None:
-    few = without_rooms(shelf.told(shelf.house.as_("early"), FEED, 4))
+    # The longest of a few: a page on which no product note was drawn asks for no products.
+    few = max((without_rooms(shelf.told(shelf.house.as_(f"early{n}"), FEED, 4)) for n in range(6)), key=len)
     shelf.grow(8)
     many = without_rooms(shelf.told(shelf.viewer, FEED, 8))
     assert len(few) == len(many)

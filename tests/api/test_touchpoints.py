@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
@@ -14,7 +15,7 @@ from shop.models import Quote
 from tests.house import Client, House, problem
 from tests.market import buy, list_product, price
 from tests.studio import go_live
-from tests.writing import publish
+from tests.writing import open_gate, publish, verdict
 
 # The feed shows a note with a card when it is worth reading, and never two commercial things in a row.
 WORTH_READING = (
@@ -129,6 +130,78 @@ def test_an_exposure_that_is_too_old_is_dropped_and_not_refused(window: Window) 
     window.house.clock.advance(days=7, seconds=1)
     order = buyer.get(f"orders/{buy(buyer, window.sku, touchpoint=met)['order']}").json
     assert (order["channel"], order["lines"][0]["touchpoint"]) == ("product", None)
+
+
+def channel(buyer: Client, sku: str, **met: Any) -> tuple[str, str | None, int]:
+    """Channel of an order, placement on its line, seconds to pay."""
+    order = buyer.get(f"orders/{buy(buyer, sku, touchpoint=met)['order']}").json
+    buyer.post(f"orders/{order['id']}/cancel")
+    times = [datetime.fromisoformat(order[name]) for name in ("placed_at", "pay_by")]
+    kept = order["lines"][0]["touchpoint"]
+    return order["channel"], kept and kept["placement"], int((times[1] - times[0]).total_seconds())
+
+
+def test_a_room_s_offer_is_one_whatever_it_is_called_and_nothing_else_is(window: Window) -> None:
+    buyer, room, note = window.house.as_("buyer"), window.room, window.note
+    exposure = window.exposures(buyer)[room]
+    for met in ({"room_id": room}, {"note_id": note, "room_id": room}, {"exposure_id": exposure}):
+        for said in ("room", "search", "feed"):
+            assert channel(buyer, window.sku, placement=said, **met) == ("room", "room", 300)
+    assert channel(buyer, window.sku, placement="room", note_id=note) == ("note", "note", 1800)
+    assert channel(buyer, window.sku, placement="room") == ("product", "product", 1800)
+
+
+def test_a_placement_is_kept_as_far_as_the_rest_bears_it_out(window: Window) -> None:
+    buyer, note = window.house.as_("buyer"), window.note
+    exposure = window.exposures(buyer)[note]
+    for said in ("feed", "following"):  # what an exposure was shown in, it says itself
+        assert channel(buyer, window.sku, placement=said, exposure_id=exposure)[:2] == ("feed", "feed")
+        assert channel(buyer, window.sku, placement=said)[:2] == ("product", "product")
+    assert channel(buyer, window.sku, placement="note")[:2] == ("product", "product")
+    for said in ("search", "profile", "share"):
+        assert channel(buyer, window.sku, placement=said, note_id=note)[:2] == (said, said)
+        assert channel(buyer, window.sku, placement=said)[:2] == (said, said)
+
+
+def test_an_exposure_s_note_stands_on_the_line_though_it_was_not_named(window: Window) -> None:
+    buyer = window.house.as_("buyer")
+    met = {"placement": "feed", "exposure_id": window.exposures(buyer)[window.note]}
+    order = buyer.get(f"orders/{buy(buyer, window.size, touchpoint=met)['order']}").json
+    assert order["lines"][0]["touchpoint"] == {**met, "note_id": window.note, "room_id": None}
+
+
+@pytest.mark.parametrize("how", ["hidden", "removed", "deleted", "rejected", "suspended", "blocked", "unlinked"])
+def test_a_note_that_is_gone_is_dropped_and_the_order_goes_through(window: Window, how: str) -> None:
+    house, buyer = window.house, window.house.as_("buyer")
+    creator = house.as_("creator")
+    open_gate(house, creator.id)
+    note = publish(house, creator, title="Gone soon", text=WORTH_READING, products=[window.sku])
+    met = {"placement": "note", "note_id": note}
+    assert channel(buyer, window.sku, **met)[0] == "note"
+    if how == "deleted":
+        creator.delete(f"notes/{note}")
+    elif how == "unlinked":
+        etag = creator.get(f"notes/{note}").headers["ETag"]
+        assert creator.put(f"notes/{note}/products", {"products": []}, headers={"If-Match": etag}).status_code == 200
+        house.jobs()
+    elif how == "blocked":
+        creator.put(f"accounts/{buyer.id}/block")
+    elif how == "rejected":
+        verdict(house, note, 1, "reject", overrule=True)
+    elif how == "suspended":
+        house.engines.db.write(lambda tx: house.services.accounts.suspend(tx, creator.id))
+    else:
+        notes = house.services.notes
+        house.engines.db.write(lambda tx: (notes.hide if how == "hidden" else notes.remove)(tx, note))
+    assert channel(buyer, window.sku, **met) == ("product", None, 1800)
+
+
+def test_a_room_that_is_gone_is_dropped_and_the_order_goes_through(window: Window) -> None:
+    house, buyer = window.house, window.house.as_("buyer")
+    exposure = window.exposures(buyer)[window.room]
+    house.engines.db.write(lambda tx: house.services.desk.hide(tx, window.room))
+    assert channel(buyer, window.sku, placement="room", room_id=window.room) == ("product", None, 1800)
+    assert channel(buyer, window.sku, placement="feed", exposure_id=exposure) == ("product", None, 1800)
 
 
 def test_the_room_s_own_counter_refuses_what_is_not_on_its_shelf(window: Window) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.desk import case_of, decide, report, told, undo
 from tests.house import Client, House, problem
 from tests.market import list_product
 from tests.studio import go_live, open_room
@@ -14,26 +15,6 @@ from tests.writing import publish
 
 PHONE = "Call me 13812345678"
 COUNTERFEIT = "卖高仿包包"
-
-
-def report(reporter: Client, kind: str, target: str, reason: str = "spam", **more: Any) -> Any:
-    return reporter.post("reports", {"target": {"kind": kind, "id": target}, "reason": reason, **more})
-
-
-def case_of(moderator: Client, target: str) -> dict[str, Any]:
-    """The open case about a thing."""
-    return next(case for case in moderator.get("cases?limit=100").json["items"] if case["target_id"] == target)
-
-
-def decide(moderator: Client, target: str, action: str, **more: Any) -> Any:
-    case = case_of(moderator, target)
-    version = case["target"]["version"] if case["target"] else 0
-    body = {"action": action, "version": version, "reason": "The rules say so", **more}
-    return moderator.post(f"cases/{case['id']}/actions", body)
-
-
-def told(client: Client) -> list[str]:
-    return [notice["kind"] for notice in client.get("notices").json["items"]]
 
 
 def a_note(house: House) -> tuple[Client, str, Callable[[], bool]]:
@@ -105,8 +86,7 @@ def test_taking_back_that_nothing_was_wrong_hides_nothing(house: House, kind: st
     moderator = house.as_("mod", "moderator")
     report(house.as_("reporter"), kind, thing)
     action = decide(moderator, thing, "approve").json["id"]
-    if kind != "note":  # a note's verdict belongs to its version: without one it is in review again
-        assert moderator.post(f"actions/{action}/undo", {"reason": "A second look"}).status_code == 200
+    assert moderator.post(f"actions/{action}/undo", {"reason": "A second look"}).status_code == 200
     assert seen()
 
 
@@ -145,7 +125,7 @@ def test_blocking_the_moderators_saves_nobody(house: House) -> None:
     report(house.as_("reporter"), "account", author.id)
     author.put(f"accounts/{moderator.id}/block")
     assert decide(moderator, author.id, "hide").status_code == 201
-    assert house.anonymous().get(f"accounts/{author.id}").json["name"] == "author"
+    assert house.anonymous().get(f"accounts/{author.id}").json["name"] == f"user-{author.id[-8:]}"
 
 
 def test_deleting_the_evidence_saves_nobody_from_the_strike(any_house: House) -> None:
@@ -347,3 +327,89 @@ def test_a_host_puts_nothing_into_a_notice_that_chat_would_refuse(house: House) 
     room = go_live(host)
     assert problem(host.post(f"rooms/{room}/notice", {"text": PHONE})) == (422, "chat.refused")
     assert [event["kind"] for event in host.get(f"rooms/{room}/events").json["events"]] == ["room.started"]
+
+
+@pytest.mark.parametrize("action", ["hide", "remove"])
+def test_what_a_judged_profile_says_of_itself_stands_nowhere(any_house: House, action: str) -> None:
+    author, moderator, viewer = any_house.as_("author"), any_house.as_("mod", "moderator"), any_house.as_("viewer")
+    author.patch("me", {"name": "BUY FAKES", "bio": "fakes, fakes"}, etag="1")
+    note = publish(any_house, author, title="Washed linen shirt", text="Soft after the third wash, true to size.")
+    room = go_live(author)
+    report(any_house.as_("r1"), "account", author.id)
+    if action == "remove":  # a harder verdict never lifts what the softer one did
+        decide(moderator, author.id, "hide")
+        any_house.clock.advance(seconds=1)
+        report(any_house.as_("r2"), "account", author.id)
+    assert decide(moderator, author.id, action).status_code == 201
+    any_house.jobs()
+    paths = [
+        f"accounts/{author.id}",
+        f"notes/{note}",
+        f"accounts/{author.id}/notes",
+        "search?q=linen",
+        "rooms",
+        f"rooms/{room}",
+    ]
+    viewer.put(f"accounts/{author.id}/follow")
+    for path in [*paths, "feed", "feed/following"]:
+        assert "fakes" not in viewer.get(path).get_data(as_text=True).casefold(), path
+
+
+def test_what_was_done_to_staff_takes_an_admin_to_undo(house: House) -> None:
+    chief, moderator, bad = house.as_("chief", "admin"), house.as_("mod", "moderator"), house.as_("bad", "moderator")
+    report(house.as_("r"), "account", bad.id)
+    action = decide(chief, bad.id, "remove").json["id"]
+    assert problem(moderator.post(f"actions/{action}/undo", {"reason": "second look"})) == (403, "role.required")
+    assert bad.get("me").status_code == 401
+    assert chief.post(f"actions/{action}/undo", {"reason": "second look"}).status_code in (200, 201)
+    assert bad.get("me").status_code == 200
+
+
+def test_of_two_verdicts_taken_back_neither_is_left(any_house: House) -> None:
+    author, note, seen = a_note(any_house)
+    moderator, actions = any_house.as_("mod", "moderator"), []
+    for number, action in enumerate(("limit", "reject")):
+        report(any_house.as_(f"reporter{number}"), "note", note)
+        actions.append(decide(moderator, note, action).json["id"])
+        any_house.clock.advance(seconds=1)
+    assert not seen()
+    undo(moderator, actions[1])
+    assert author.get(f"notes/{note}").json["state"] == "limited"
+    undo(moderator, actions[0])
+    assert author.get(f"notes/{note}").json["state"] == "public"
+    assert seen()
+
+
+def test_what_was_held_waits_again_when_every_verdict_is_taken_back(any_house: House) -> None:
+    author, moderator = any_house.as_("author"), any_house.as_("mod", "moderator")
+    note = author.post("notes", {"title": "Washed linen", "text": PHONE}).json["id"]
+    author.post(f"notes/{note}/submit")
+    any_house.jobs()
+    actions = []
+    for number, action in enumerate(("approve", "reject")):
+        if number:
+            report(any_house.as_("reporter"), "note", note)
+        actions.append(decide(moderator, note, action).json["id"])
+        any_house.clock.advance(seconds=1)
+    for action in reversed(actions):
+        undo(moderator, action)
+    assert author.get(f"notes/{note}").json["state"] == "in_review"
+    assert any_house.anonymous().get(f"notes/{note}").status_code == 404
+    assert case_of(moderator, note)["status"] == "open"
+
+
+def test_a_note_that_was_hidden_twice_stays_hidden_when_one_is_taken_back(any_house: House) -> None:
+    author, note, seen = a_note(any_house)
+    first, second = any_house.as_("mod", "moderator"), any_house.as_("mod2", "moderator")
+    report(any_house.as_("reporter"), "note", note)
+    earlier = decide(first, note, "hide").json["id"]
+    any_house.clock.advance(seconds=1)
+    assert author.patch(f"notes/{note}", {"text": PHONE}, etag="1").status_code == 200
+    any_house.jobs()
+    later = decide(first, note, "hide").json["id"]
+    undo(second, later)
+    any_house.jobs()
+    assert not seen()
+    undo(second, earlier)
+    assert seen()
+    assert any_house.anonymous().get(f"notes/{note}").json["text"] != PHONE

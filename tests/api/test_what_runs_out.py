@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from accounts.models import Token
+from kernel.idempotency import IdempotencyKey, forget
 from kernel.ids import new_id
 from notes.models import Media
 from shop.models import Quote
@@ -28,7 +31,9 @@ def pass_time(house: House, **span: float) -> None:
 
 
 def kept(house: House, url: str) -> bool:
-    return house.anonymous().get(url, buffered=True).status_code == 200
+    """Whether the file is there, for staff see every picture."""
+    keeper = house.as_(f"keeper_{token_hex(8)}", "moderator")
+    return keeper.get(url, buffered=True).status_code == 200
 
 
 def test_an_expired_session_is_answered_as_expired_for_a_week_and_then_forgotten(any_house: House) -> None:
@@ -64,6 +69,30 @@ def test_more_than_one_batch_is_forgotten_at_once(any_house: House) -> None:
     pass_time(any_house, days=2)
     assert count(any_house, Quote) == 0
     any_house.services.checkout.forget_quotes()
+
+
+def test_old_keys_are_forgotten_a_batch_at_a_time_and_young_ones_never(
+    any_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db, row = any_house.engines.db, {"operation": "x", "fingerprint": "x", "answer": {}}
+
+    def use(person: str, *keys: str) -> None:
+        db.write(
+            lambda tx: tx.session.add_all(
+                [IdempotencyKey(person=person, key=key, created_at=tx.now, **row) for key in keys]
+            )
+        )
+
+    use("acct_old", *(f"k{number}" for number in range(1001)))
+    any_house.clock.advance(days=30, hours=1)
+    use("acct_young", *(f"k{number}" for number in range(3)))
+    write, writes = db.write, []
+    monkeypatch.setattr(db, "write", lambda fn: writes.append(1) or write(fn))
+    forget(db)
+    assert len(writes) == 3
+    with db.read() as session:
+        assert set(session.scalars(select(IdempotencyKey.person))) == {"acct_young"}
+    assert count(any_house, IdempotencyKey) == 3
 
 
 def test_an_upload_that_nothing_uses_goes_after_a_day_and_what_is_used_stays(any_house: House) -> None:
@@ -104,6 +133,16 @@ def test_a_picture_that_is_put_again_while_its_file_is_dropped_stays(any_house: 
     assert kept(any_house, first["url"])
     any_house.engines.db.write(lambda tx: any_house.services.media.add(tx, author.id, again))
     assert kept(any_house, first["url"])
+
+
+def test_a_file_that_never_got_its_row_goes_after_a_day(any_house: House) -> None:
+    """The process was killed between the two, or the database was away."""
+    loose = any_house.services.media.keep(picture(colour="blue"))
+    pass_time(any_house, hours=23)
+    assert any_house.engines.blobs.path(loose.large[0])
+    pass_time(any_house, hours=2)
+    assert not any_house.engines.blobs.path(loose.large[0])
+    assert any_house.services.uploads.audit().unnamed == []
 
 
 def test_what_a_draft_let_go_has_another_day(any_house: House) -> None:

@@ -276,19 +276,19 @@ import kernel.idempotency
 db = sql.open_database("sqlite:///" + sys.argv[1], SystemClock())
 with db._writer.begin() as connection:
     Base.metadata.create_all(connection)
-off_loop, called, (asked, answer) = sql.off_loop, [], os.pipe()
+off_loop, called, (asked, answer) = sql._commits, [], os.pipe()
 read = monkey.get_original("os", "read")
 def held(commit, *args):
     called.append(commit)
     return off_loop(lambda: read(asked, 1) and commit(*args))
-sql.off_loop = held
+sql._commits = held
 leader = gevent.spawn(db.write, lambda tx: tx.enqueue("leader", {}))
 other = gevent.spawn(db.write, lambda tx: tx.enqueue("other", {}) and "told")
 while not called and not leader.dead:
     gevent.sleep(0)
 leader.kill(block=False)
 gevent.sleep(0)
-sql.off_loop = off_loop
+sql._commits = off_loop
 monkey.get_original("os", "write")(answer, b".")
 leader.join(timeout=5)
 print(other.get(timeout=5), isinstance(leader.value, gevent.GreenletExit))

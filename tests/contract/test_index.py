@@ -392,7 +392,9 @@ def test_a_filling_that_died_leaves_the_index_as_it_was(
     index = opener()
     assert index.fresh
     assert ids(index.lexical(["whole", "half"], 5)) == ["a"]
-    monkeypatch.setattr("engines.index.elastic._ABANDONED", 0.0)  # the two minutes after which nobody believes in it
+    monkeypatch.setattr(
+        "engines.index.elastic_copies.ABANDONED", 0.0
+    )  # the two minutes after which nobody believes in it
     forget(index)
     assert index.count() == 0
 
@@ -435,6 +437,61 @@ def test_a_damaged_folder_is_noticed_at_open(how: str, tmp_path: Path) -> None:
     assert once_more.fresh
     assert once_more.count() == 4
     once_more.close()
+
+
+@pytest.mark.engine("elasticsearch")
+@pytest.mark.parametrize("late", ["writes", "ends", "fails"])
+def test_who_was_taken_for_dead_neither_writes_nor_ends_anothers_filling(
+    elasticsearch_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    """A process that was stopped for minutes wrote into the index of who had taken over, and put half of it in use."""
+
+    def open_it() -> SearchIndex:
+        return open_index(elasticsearch_url, tmp_path, DIMENSIONS, name="contract")
+
+    stalled, rightful = open_it(), open_it()
+    forget(stalled)
+    with rightful.filling() as whole:
+        whole.put([IndexDocument("old", "note", ["old"])])
+    monkeypatch.setattr("engines.index.elastic_copies.ABANDONED", -1.0)  # whoever fills is taken for dead at once
+    first = stalled.filling()
+    begun = first.__enter__()
+    begun.put([IndexDocument("half", "note", ["half"])])
+    with rightful.filling() as anew:
+        anew.put([IndexDocument("whole", "note", ["whole"])])
+        if late == "fails":
+            first.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+        elif late == "writes":
+            with pytest.raises(Conflict, match=r"index\.filling"):
+                begun.put([IndexDocument("more", "note", ["more"])])
+        else:
+            with pytest.raises(Conflict, match=r"index\.filling"):
+                first.__exit__(None, None, None)
+        anew.put([IndexDocument("rest", "note", ["rest"])])
+    assert rightful.fresh
+    assert rightful.count() == 2
+    for index in (stalled, rightful):
+        index.close()
+
+
+@pytest.mark.engine("elasticsearch")
+def test_an_elasticsearch_whose_disk_is_full_is_away_and_takes_it_later(elasticsearch_url: str, tmp_path: Path) -> None:
+    """It was taken for a fault of ours: the job was parked, and what was published stayed out of search for good."""
+    index = open_index(elasticsearch_url, tmp_path, DIMENSIONS, name="contract")
+    forget(index)
+    fill(index)
+    server, _, alias = elasticsearch_url.rpartition("/")
+    with Elasticsearch(server) as client:
+        names = list(client.indices.get(index=f"{alias}-*").body)
+        for full in (True, None):
+            client.indices.put_settings(index=names, settings={"index.blocks.read_only_allow_delete": full})
+            if full:
+                with pytest.raises(Unavailable):
+                    index.put([IndexDocument("late", "note", ["late"])])
+    index.put([IndexDocument("late", "note", ["late"])])
+    index.refresh()
+    assert [hit.id for hit in index.lexical(["late"], 5)] == ["late"]
+    index.close()
 
 
 def test_an_index_deleted_behind_its_alias_is_noticed(elasticsearch_url: str, tmp_path: Path) -> None:
@@ -535,6 +592,24 @@ def test_dead_rows_are_dropped_at_open(tmp_path: Path) -> None:
     assert again._live.rows.count == 100
     assert again.vectors(["42"])["42"] == pytest.approx(unit(43, 12), abs=2e-3)
     again.close()
+
+
+def test_what_is_deleted_leaves_no_row_behind_for_good(tmp_path: Path) -> None:
+    """Rooms come and go: once most rows are dead a start drops them, and does so once."""
+    index = EmbeddedIndex(tmp_path, DIMENSIONS)
+    with index.filling() as copy:
+        copy.put([IndexDocument(str(n), "n", ["x"], unit(1)) for n in range(3000)])
+    index.delete([str(n) for n in range(2990)])
+    index.refresh()
+    generations = set()
+    for _ in range(3):
+        index.close()
+        index = EmbeddedIndex(tmp_path, DIMENSIONS)
+        assert index._live.rows.count == 10
+        generations.add(index._live.rows._generation)
+        assert {hit.id for hit in index.nearest(unit(1), 20)} == {str(n) for n in range(2990, 3000)}
+    assert len(generations) == 1
+    index.close()
 
 
 def test_the_graph_agrees_with_exact_search_under_filters_deletes_and_updates(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def test_what_repeats_is_planned_once_however_often(any_house: House) -> None:
 
 def test_the_back_off_grows_and_ends() -> None:
     assert max(back_off(1) for _ in range(50)) <= timedelta(seconds=1)
+    assert back_off(5_000) <= timedelta(seconds=300)  # what repeats is never parked
     late = [back_off(50) for _ in range(200)]
     assert timedelta(seconds=250) < max(late) <= timedelta(seconds=300)
     assert timedelta() <= min(late) < timedelta(seconds=50)
@@ -168,6 +169,67 @@ def test_what_repeats_outlives_a_long_outage(any_house: House) -> None:
         worker.run_until_idle()
     assert len(runs) == 3
     assert listed(any_house.engines.db, "parked") == []
+
+
+def test_what_failed_is_tried_again_beside_what_has_its_time(any_house: House) -> None:
+    """Retries have their time, too; in one lane with timed jobs, thousands of faulty ones kept orders from being closed."""
+    ran: list[str] = []
+
+    def faulty(args: dict[str, Any]) -> None:
+        ran.append("faulty")
+        raise Broken
+
+    worker = Worker(any_house.engines.db, {"test.faulty": faulty, "test.close": lambda args: ran.append("close")})
+    lanes = {lane.kind: lane for lane in worker._lanes}
+    for _ in range(3):
+        enqueue(any_house, "test.faulty")
+    worker.run_until_idle()
+    any_house.engines.db.write(lambda tx: tx.enqueue("test.close", {}, tx.now + timedelta(seconds=2)))
+    any_house.clock.advance(seconds=2)
+    ran.clear()
+    assert worker.run_due(lanes["timed"]) == 1
+    assert ran == ["close"]
+    while worker.run_due(lanes["again"]):
+        pass
+    assert ran == ["close", "faulty", "faulty", "faulty"]
+
+
+def test_what_repeats_is_planned_again_when_its_next_run_was_dropped(any_house: House) -> None:
+    worker = any_house.services.worker
+    worker.repeat("test.job", timedelta(minutes=5), lambda: None)
+    worker.start_repeating()
+    (planned,) = [job["id"] for job in listed(any_house.engines.db) if job["name"] == "test.job"]
+    assert drop(any_house.engines.db, [planned]) == 1
+    worker.plan_again()
+    worker.plan_again()
+    assert rows(any_house) == 1
+
+
+def test_the_lease_is_kept_while_a_stopping_worker_ends_its_job(
+    any_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rebuild may take longer than a lease; after SIGTERM another worker began it beside the first."""
+    monkeypatch.setattr("kernel.jobs.LEASE", timedelta(milliseconds=30))
+    begun, go_on, renewed = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def slow(args: dict[str, Any]) -> None:
+        begun.set()
+        assert go_on.wait(20)
+
+    worker = Worker(any_house.engines.db, {"test.job": slow})
+    monkeypatch.setattr(worker, "renew", renewed.release)
+    enqueue(any_house)
+    thread = threading.Thread(target=worker.run_forever, daemon=True)
+    thread.start()
+    assert begun.wait(20)
+    worker.stop()
+    while renewed.acquire(blocking=False):
+        pass
+    assert all(renewed.acquire(timeout=20) for _ in range(3))
+    go_on.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert rows(any_house) == 0
 
 
 class Killed(BaseException):

@@ -172,6 +172,23 @@ def test_room_that_ended_while_the_server_was_down_can_be_closed(media: FfmpegMe
     assert playlist(after_restart).ended
 
 
+def test_what_is_over_can_be_deleted_and_what_runs_anywhere_stays(media: FfmpegMedia, tmp_path: Path) -> None:
+    elsewhere = FfmpegMedia(tmp_path, SystemClock())
+    folder = media.start("room_1").folder
+    assert media.ready("room_1")
+    for one in (media, elsewhere):
+        one.clear("room_1")
+        one.clear("room_never")
+        assert one.stored() == ["room_1"]
+    before = playlist(media)
+    media.stop("room_1")
+    elsewhere.clear("room_1")
+    assert (media.stored(), media.file("room_1", "index.m3u8"), list(folder.glob("seg-*"))) == ([], None, [])
+    media.start("room_1")
+    assert media.ready("room_1")
+    assert playlist(media).sequence >= before.next_sequence
+
+
 def test_poster_is_a_recent_picture(media: FfmpegMedia) -> None:
     media.start("room_1")
     assert media.poster("room_2") is None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 import redis
 
 from engines.kv import open_kv
-from engines.realtime import InProcessRealtime, RedisRealtime, open_realtime
+from engines.realtime import SILENCE, InProcessRealtime, RedisRealtime, open_realtime
 from kernel.ports import Realtime
 from tests.conftest import on, require
 from tests.contract.test_kv import REDIS_URL, eventually, url_of
@@ -146,3 +148,48 @@ def test_without_redis_a_process_still_hears_itself(tmp_path: Path, caplog: pyte
     assert heard == [("room:1", "a", {})]
     assert bus.degraded
     bus.close()
+
+
+def test_what_comes_twice_is_heard_once_and_rubbish_stops_nobody() -> None:
+    """A client repeats a publish whose answer got lost; another version's process may send what this one cannot read."""
+    require("redis", bool(REDIS_URL), "OFFSHELF_TEST_REDIS_URL names no Redis")
+    channel = f"test:{secrets.token_hex(6)}"
+    bus = open_realtime(REDIS_URL, channel)
+    heard, client = ear(bus), redis.Redis.from_url(REDIS_URL)
+    said = json.dumps(["room:1", "chat.message", {"text": "once"}, "a-name"])
+    full = f"{channel}:{urlsplit(REDIS_URL).path.strip('/') or 0}"
+    for message in (
+        said,
+        said,
+        "hello",
+        "[1]",
+        "7",
+        json.dumps(["room:1", "chat.message", {"text": "then"}, "b-name"]),
+    ):
+        assert client.publish(full, message) == 1
+    assert eventually(lambda: [data["text"] for _, _, data in heard] == ["once", "then"])
+    assert not bus.degraded
+    client.close()
+    bus.close()
+
+
+def test_a_slow_subscriber_is_no_silence(caplog: pytest.LogCaptureFixture) -> None:
+    """It was: the listener connected anew, and lost what was said meanwhile."""
+    require("redis", bool(REDIS_URL), "OFFSHELF_TEST_REDIS_URL names no Redis")
+    here, there = (open_realtime(REDIS_URL, f"test:{os.getpid()}") for _ in range(2))
+    heard: list[str] = []
+
+    def slowly(topic: str, event: str, data: dict[str, Any]) -> None:
+        if not heard:
+            time.sleep(SILENCE + 0.3)
+        heard.append(event)
+
+    there.subscribe(slowly)
+    here.publish("room:1", "first", {})
+    here.publish("room:1", "second", {})
+    assert eventually(lambda: heard == ["first", "second"])
+    here.publish("room:1", "third", {})
+    assert eventually(lambda: heard[2:] == ["third"])
+    assert "the bus does not answer" not in caplog.text
+    here.close()
+    there.close()

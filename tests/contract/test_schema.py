@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 from alembic import command
+from pyroaring import BitMap
 from sqlalchemy import create_engine, inspect, select, text
+from sqlalchemy.orm import Session
 
 from kernel.errors import SettingError
+from kernel.jobs import JobRow
 from live.models import LogHead
+from metrics.people import load
 from tests.conftest import POSTGRES_URL, fresh_schema, on, require
 from web.migrate import alembic_config, differences, ensure_current, history, upgrade, waiting
 
@@ -120,6 +125,85 @@ def test_what_counted_without_an_exposure_starts_anew(url: str) -> None:
         counts = connection.execute(text("SELECT counts FROM exposures")).scalar_one()
     engine.dispose()
     assert (tuple(counters), bool(counts)) == ((300, 0.0, 0.0), False)
+
+
+def test_every_note_of_the_feed_is_read_again_for_its_fingerprint_and_its_place(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0008")
+        for number in range(45):
+            note = f"'n{number:02}', 'a', '2026-11-22', '[]', false, 'f', .5, '{{}}', .9, true, 3, 9.0, 8.0"
+            connection.execute(text(f"INSERT INTO feed_candidates VALUES ({note})"))
+    upgrade(url)
+    with Session(engine) as session:
+        jobs = session.scalars(select(JobRow)).all()
+    engine.dispose()
+    assert {(job.name, job.status, job.attempts) for job in jobs} == {("feed.refresh", "waiting", 0)}
+    assert sorted(note for job in jobs for note in job.args["note_ids"]) == [f"n{number:02}" for number in range(45)]
+    assert max(len(job.args["note_ids"]) for job in jobs) <= 20
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_who_only_paid_on_a_day_was_not_active_on_it(url: str, sealed: bool) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    acts = [("acct_1", "order.paid"), ("acct_2", "order.paid"), ("dev_2", "note.opened"), ("acct_3", "app.opened")]
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0008")
+        for n, (person, name) in enumerate(acts):
+            told = f"'s{n}', '2026-11-22 04:00:00', '2026-11-22', '{person}', false, '{name}', 'app', NULL, 1"
+            connection.execute(text(f"INSERT INTO metric_events VALUES ({told})"))
+        connection.execute(text("INSERT INTO person_aliases VALUES ('dev_2', 'acct_2')"))
+        for number in (1, 2, 3):
+            connection.execute(text(f"INSERT INTO person_numbers VALUES ({number}, 'acct_{number}')"))
+            if not sealed:
+                connection.execute(
+                    text(f"INSERT INTO day_people VALUES ('2026-11-22', 'dau', 'app', 'people', {number})")
+                )
+        if sealed:
+            row = text("INSERT INTO day_sets VALUES ('2026-11-22', 'dau', 'app', 'people', :bitmap)")
+            connection.execute(row, {"bitmap": BitMap([1, 2, 3]).serialize()})
+    engine.dispose()
+    upgrade(url)
+    with Session(engine) as session:
+        active = load(session, date(2026, 11, 22), date(2026, 11, 22), ["dau"])
+    engine.dispose()
+    assert active == {(date(2026, 11, 22), "dau", "app", "people"): BitMap([2, 3])}
+    assert differences(url) == []
+
+
+def test_a_picture_finds_the_versions_and_the_covers_that_show_it(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    at, cover = "2026-11-22 04:00:00", '{"url": "/media/images/a.webp", "width": 3, "height": 4}'
+    shown = {
+        1: '[{"media": "media_1"}, {"media": "media_2"}, {"media": "media_1"}]',
+        2: '[{"media": "media_2"}]',
+        3: "[]",
+    }
+    versions = (
+        "INSERT INTO note_versions (note_id, n, title, text, topics, pictures, skus, state, was, reason, created_at)"
+    )
+    products = (
+        "INSERT INTO products (id, merchant_id, title, description, category, cover, status, version, created_at)"
+    )
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        note = "'note_1', 'acct_1', 'draft', false, false, '', 3, 0, 0, 0"
+        counted = "id, author_id, status, hidden, removed, hold_reason, latest, likes, saves, comments, created_at"
+        connection.execute(text(f"INSERT INTO notes ({counted}) VALUES ({note}, '{at}')"))
+        for n, pictures in shown.items():
+            row = text(f"{versions} VALUES ('note_1', :n, '', '', '[]', :pictures, '[]', 'draft', '', '', '{at}')")
+            connection.execute(row, {"n": n, "pictures": pictures})
+        for name, told in (("a", cover), ("b", "null"), ("c", None)):
+            row = text(f"{products} VALUES (:id, 'acct_1', '', '', '', :cover, 'listed', 1, '{at}')")
+            connection.execute(row, {"id": f"prod_{name}", "cover": told})
+    upgrade(url)
+    with engine.connect() as connection:
+        versions_of = connection.execute(text("SELECT media_id, n FROM version_pictures ORDER BY media_id, n")).all()
+        covers = connection.execute(text("SELECT cover_url FROM products ORDER BY id")).scalars().all()
+    engine.dispose()
+    assert [tuple(row) for row in versions_of] == [("media_1", 1), ("media_2", 1), ("media_2", 2)]
+    assert covers == ["/media/images/a.webp", None, None]
+    assert differences(url) == []
 
 
 def test_revisions_wait_until_they_are_made_in_their_order(url: str) -> None:

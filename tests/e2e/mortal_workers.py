@@ -1,7 +1,8 @@
 """Workers that die: forks of this process, each with a database of its own opened, each killed at a line or a moment of its own.
 
-`python -m tests.e2e.mortal_workers URL DEATHS SEED TOGETHER` kills that many, lets the last ones live until no job is left, and
-prints what each died of. Forking spares every life the imports.
+`python -m tests.e2e.mortal_workers URL AT_LINES AT_MOMENTS SEED TOGETHER` kills that many of each kind, lets the last ones live
+until no job is left, and prints what each died of. A worker that ran out of jobs before its death came is followed by more jobs,
+however fast the machine. Forking spares every life the imports.
 """
 
 from __future__ import annotations
@@ -34,37 +35,68 @@ from shop.orders import OrderService
 
 STEP, POISON, LAST_STEP = "test.step", "test.poison", 2
 FILES = {module.__file__ for module in (kernel.jobs, kernel.job_table, engines.sql)}
-SURVEYED, AT_A_LINE, LONGEST, PATIENCE = 60, 2 / 3, 3.0, 120.0
+SURVEYED, MORE, LONGEST, PATIENCE = 60, 200, 3.0, 120.0
+MOMENT = "a moment"
 tables = MetaData()
 steps = Table("test_steps", tables, Column("n", Integer, primary_key=True), Column("step", Integer, primary_key=True))
 tally = Table("test_tally", tables, Column("total", Integer))
 Place = tuple[str, int]
+Job = tuple[str, dict[str, int]]
 
 
 class Flaky(Exception):
     """What a handler raises now and then, so that workers also die while they write down a failure."""
 
 
-def main(url: str, deaths: int, seed: int, together: int) -> None:
+def main(url: str, at_lines: int, at_moments: int, seed: int, together: int) -> None:
     """Kill, then let live."""
     logging.disable()  # failures are part of it
     # A lease as short as a test's patience, and what is done forgotten in many small writes.
     kernel.job_table.LEASE = kernel.jobs.LEASE = timedelta(seconds=0.6)
     kernel.jobs.DONE_KEPT = 0.01
     rng = random.Random(seed)
+    _enqueue(url, _first_steps(0))
     places = json.loads(Life(url, 0, survey=True).cause(PATIENCE))
+    _enqueue(url, [(POISON, {}), *_first_steps(MORE)])
+    asked = 2 * MORE
     rng.shuffle(places)
     causes: list[str] = []
-    while sum(cause != POISON for cause in causes) < deaths:
+    while (lines := at_lines - _at_lines(causes)) > 0 or causes.count(MOMENT) < at_moments:
         lives = []
         for _ in range(together):
-            place = places.pop() if places and rng.random() < AT_A_LINE else None
+            place = places.pop() if places and lines > 0 and rng.random() < 1 / 2 else None
             lives.append((Life(url, rng.getrandbits(32), place), LONGEST if place else rng.uniform(0, 0.05)))
-        causes += [life.cause(patience) for life, patience in lives]
-        assert "" not in causes, "the jobs were done before enough workers had died"
+        ended = [life.cause(patience) for life, patience in lives]
+        causes += filter(None, ended)
+        if "" in ended:  # no job was left for it to die at
+            _enqueue(url, _first_steps(asked))
+            asked += MORE
     while (cause := Life(url, rng.getrandbits(32)).cause(PATIENCE)) != "":
         causes.append(cause)
-    print(json.dumps(causes))
+    print(json.dumps({"causes": causes, "asked": asked}))
+
+
+def _at_lines(causes: list[str]) -> int:
+    return sum(".py:" in cause for cause in causes)
+
+
+def _first_steps(n: int) -> list[Job]:
+    return [(STEP, {"n": n, "step": 1}) for n in range(n, n + MORE)]
+
+
+def _enqueue(url: str, jobs: list[Job]) -> None:
+    """In a process of its own: what forks workers has no connection to share."""
+    child = os.fork()
+    if child == 0:
+        failed = 1
+        try:
+            db = open_database(url, SystemClock())
+            db.write(lambda tx: [tx.enqueue(name, args) for name, args in jobs])
+            db.close()
+            failed = 0
+        finally:
+            os._exit(failed)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 class Life:
@@ -92,7 +124,7 @@ class Life:
             told = tells.read()
         os.close(watch)
         assert not os.WIFSIGNALED(status) or os.WTERMSIG(status) == signal.SIGKILL
-        return told or ("a moment" if os.WIFSIGNALED(status) else "")
+        return told or (MOMENT if os.WIFSIGNALED(status) else "")
 
 
 def _live(url: str, told: int, rng: random.Random, place: Place | None, survey: bool) -> None:
@@ -191,4 +223,4 @@ def _until_none_is_left(db: AnyDatabase, worker: Worker) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:5]))
+    main(sys.argv[1], *map(int, sys.argv[2:6]))

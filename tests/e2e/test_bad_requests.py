@@ -31,6 +31,7 @@ def stands(live: Live) -> Iterator[None]:
     assert live.api("ann", "GET", "me/notes")["items"] == []
     assert live.memory() - before < 60_000
     assert live.process.poll() is None
+    assert live.traces() == []
 
 
 def exchange(live: Live, *parts: bytes) -> bytes:
@@ -119,6 +120,37 @@ def test_broken_chunks_are_refused(live: Live, chunks: bytes) -> None:
     lines = ("Content-Type: application/json", "Transfer-Encoding: chunked")
     answer = exchange(live, head(live, *lines), chunks)
     assert answer == b"" or answer.split()[1] in (b"400", b"413", b"422"), answer[:300]
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"GET /api/v1/search?q=" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", (414, "address.too_long")),
+        (b"GET / HTTP/9.9\r\n\r\n", (400, "request.malformed")),
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 101 + b"\r\n", (431, "headers.too_many")),
+    ],
+)
+def test_what_is_no_request_is_refused_in_the_words_of_the_others(
+    live: Live, sent: bytes, said: tuple[int, str]
+) -> None:
+    answer = exchange(live, sent)
+    assert problem_of(answer) == said
+    assert {"title", "detail", "request_id"} <= set(json.loads(answer.partition(b"\r\n\r\n")[2]))
+
+
+AMBIGUOUS = (
+    "Content-Length: 2\r\nTransfer-Encoding: chunked", "Content-Length: 2\r\nContent-Length: 3", "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: identity", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Content-Length: +2",
+    "Content-Length: 0_2", "Content-Length:", "Content-Length: 2\r\nno colon", "Content-Length: 2\r\nX : y", "Content-Length: 2\r\n X: y",
+    "Content-Length: 2\r\n: y", "X: y\rContent-Length: 2", "X: \0\r\nContent-Length: 2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", AMBIGUOUS, ids=repr)
+def test_what_two_readers_may_take_for_two_requests_is_refused_and_hung_up_on(live: Live, lines: str) -> None:
+    top = f"POST /api/v1/devices HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{lines}\r\n\r\n"
+    answer = exchange(live, top.encode(), b"{}", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert problem_of(answer) == (400, "request.malformed")  # one answer and no more: its body ends with the connection
 
 
 @pytest.mark.parametrize(

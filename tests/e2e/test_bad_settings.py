@@ -23,8 +23,8 @@ from engines.kv import _server_program
 from kernel.config import Settings
 from tests.conftest import POSTGRES_URL, fresh_schema, require
 from tests.e2e.served import PATIENCE, ROOT, environ_of
+from web.folder import data_folder
 from web.migrate import upgrade
-from web.process import data_folder
 
 PASSWORD = "open-sesame"
 NOBODY = f"user:{PASSWORD}@127.0.0.1:1"
@@ -64,6 +64,9 @@ def refusal(folder: Path, limit: int | None = None, **settings: str) -> str:
         ("DATA", "~nobody-of-this-name/x", "folder"),
         ("DATA", "/dev/null/x", "name another folder"),
         ("DATA", "/proc", "name another folder"),
+        ("DATA", "/tmp/" + "a" * 301, "the folder that keeps everything"),
+        ("DATA", "/tmp/x\udcff", "no UTF-8"),
+        ("HOST", "x\udcff", "no UTF-8"),
         ("ENCODER", "no-such-encoder", "no-such-encoder"),
         ("DATABASE_URL", f"mysql://{NOBODY}/x", "sqlite:///PATH"),
         ("DATABASE_URL", "sqlite://", "path of a file"),

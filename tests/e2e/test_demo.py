@@ -22,6 +22,7 @@ import pytest
 from sqlalchemy import func, text
 from sqlalchemy import select as sql
 
+from accounts.schemas import ProfileEdit
 from demo.load import SHARES, load
 from demo.people import ADMIN, APPROVED_CREATORS, CREATOR_AT_GATE, DEMO_PASSWORD, GATE, VIEWERS
 from demo.posts import DAYS, ZONE
@@ -123,6 +124,19 @@ def test_every_figure_of_the_thirty_days_equals_its_recount(demo: Loaded) -> Non
     assert demo.services.metrics.daily(demo.actor(ADMIN), query).period["dau"] == 0
 
 
+def test_what_people_did_is_counted_as_it_is_on_any_other_day(demo: Loaded) -> None:
+    _, last = demo.days
+    assert demo.services.metrics.recount(last - timedelta(days=398), last + timedelta(days=1)) == []
+    told = (
+        "SELECT source, person || ':' || name || ':' || channel || ':' || target || ':%' FROM metric_events WHERE name "
+    )
+    acts = demo.rows(told + "IN ('note.liked', 'note.saved', 'note.commented', 'account.followed', 'note.submitted')")
+    assert all(source.startswith(made[:-1]) for source, made in acts)
+    ((likes,),) = demo.rows("SELECT count(*) FROM note_likes")
+    ((counted,),) = demo.rows("SELECT count(*) FROM metric_events WHERE name = 'note.liked'")
+    assert counted == likes > 0
+
+
 def test_stock_adds_up_and_the_ledger_says_the_same(demo: Loaded) -> None:
     services = demo.services
     products = services.products.all_ids(limit=500)
@@ -196,6 +210,22 @@ def test_covers_and_avatars_are_served(demo: Loaded) -> None:
     for url in (card["cover"]["url"], card["author"]["avatar"]):
         with client.get(url) as response:
             assert (response.status_code, response.content_type) == (200, "image/webp")
+
+
+def test_a_picture_that_is_replaced_is_no_orphan(demo: Loaded) -> None:
+    ((handle,),) = demo.rows(
+        "SELECT min(handle) FROM accounts WHERE avatar IS NOT NULL GROUP BY avatar ORDER BY count(*) LIMIT 1"
+    )
+    before = demo.services.uploads.audit()
+    assert (before.unnamed, before.missing) == ([], [])
+    for (one,) in demo.rows(
+        f"SELECT handle FROM accounts WHERE avatar = (SELECT avatar FROM accounts WHERE handle = '{handle}')"
+    ):
+        actor = demo.actor(one)
+        seen = str(demo.services.accounts.me(actor).version)
+        demo.services.accounts.edit(actor, ProfileEdit(avatar=None), seen)
+    after = demo.services.uploads.audit()
+    assert (after.unnamed, after.missing, after.files) == ([], [], before.files)
 
 
 def test_the_room_is_on_air_with_its_shelf_a_pinned_product_and_chat(demo: Loaded) -> None:

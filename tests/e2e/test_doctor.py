@@ -34,8 +34,8 @@ from tests.folder import PICTURES, Left, leave, settings_of
 from web.archive import DATABASE, IMAGES
 from web.cli import offshelf
 from web.doctor import Finding, document, examine, exit_code, line
+from web.folder import PLACING
 from web.migrate import history
-from web.process import PLACING
 
 pytestmark = pytest.mark.timeout(240)
 NAMES = {
@@ -236,6 +236,14 @@ def test_a_fault_is_named_with_its_cure(
     assert said in wrong[name].seen
     assert cure in wrong[name].cure
     assert weigh(patient.data) == before
+
+
+def test_what_a_killed_start_left_of_a_key_is_told(patient: Patient) -> None:
+    left = patient.data / ".secret-0123abcd"
+    left.write_text("half a key")
+    os.utime(left, (0, 0))
+    (told,) = [one for one in examine(patient.settings) if one.name == "left over"]
+    assert left.name in told.seen
 
 
 def test_an_upload_under_way_is_no_problem_yet(patient: Patient) -> None:

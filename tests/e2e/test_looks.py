@@ -41,6 +41,10 @@ MEASURED = """() => {
 
 def _stage(url: str) -> dict[str, str]:
     """The shop with what fills its other pages: orders in their states, a draft, a report, notices."""
+    with closing(Api(url, "potter")) as potter:  # on air once before the shop opens: a host is in one room at a time
+        ended = potter.call("POST", "rooms", {"title": LONG[:60], "shelf": []})["id"]
+        potter.call("POST", f"rooms/{ended}/start", {})
+        potter.call("POST", f"rooms/{ended}/end", {})
     made = open_shop(url)
     sell_in_note(url, made)
     with closing(Api(url, "ann")) as ann, closing(Api(url, "potter")) as potter:
@@ -53,9 +57,6 @@ def _stage(url: str) -> dict[str, str]:
         ann.call("POST", "reports", {"target": {"kind": "note", "id": made["note"]}, "reason": "spam", "text": ""})
         ann.call("POST", f"notes/{made['note']}/comments", {"text": "W" * 200})
         draft = ann.call("POST", "notes", {"title": LONG, "text": "-" * 300})["id"]
-        ended = potter.call("POST", "rooms", {"title": LONG[:60], "shelf": []})["id"]
-        potter.call("POST", f"rooms/{ended}/start", {})
-        potter.call("POST", f"rooms/{ended}/end", {})
         coming = potter.call("POST", "rooms", {"title": "Next week", "shelf": [made["sku"]]})["id"]
     with closing(Api(url, "keeper")) as keeper:
         case = keeper.call("GET", "cases")["items"][0]["id"]

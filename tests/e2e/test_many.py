@@ -160,7 +160,7 @@ def test_a_killed_web_process_loses_its_viewers_nothing(many: Many, room: Room) 
     assert numbers == in_order(ben, joined["seq"])[-len(numbers) :]
 
     assert eventually(lambda: room.playlist().next_sequence > before + 1)
-    assert len(many.streaming(room.id)) == 1
+    assert eventually(lambda: len(many.streaming(room.id)) == 1)  # the segments may be the victim's last ones
 
 
 def test_the_jobs_of_a_killed_worker_are_done_by_the_other(many: Many) -> None:
@@ -178,11 +178,16 @@ def test_the_jobs_of_a_killed_worker_are_done_by_the_other(many: Many) -> None:
             query = "SELECT count(*) FROM jobs WHERE id LIKE 'job_%%-%%' AND starts_with(coalesce(worker, ''), %s)"
             return int(sql.execute(query, [worker]).fetchone()[0])  # type: ignore[index]
 
+        def quiet() -> bool:
+            others = "state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()"
+            return sql.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {others}").fetchone() == (0,)
+
         while not left(victim.name):  # stopped in the middle, or once more
             victim.process.send_signal(signal.SIGCONT)
             asked(500)  # more than the other takes before this one looks
             eventually(lambda: bool(left(victim.name)))
             victim.process.send_signal(signal.SIGSTOP)
+            eventually(quiet)  # what it had asked the database for is done
         victim.kill()
         many.workers.remove(victim)
         assert left(victim.name)

@@ -7,8 +7,10 @@ import queue
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ class Live:
     def start(self) -> None:
         command = [sys.executable, "-m", "tests.e2e.live_server", str(self.data)]
         self.errors = (self.data / "server.log").open("ab")
+        self.seen = (self.data / "server.log").stat().st_size
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
         self.process = subprocess.Popen(command, cwd=Path(__file__).parents[2], **pipes)
         assert self.process.stdout is not None
@@ -55,6 +58,12 @@ class Live:
         self.process.stdin.write(json.dumps(what).encode() + b"\n")
         self.process.stdin.flush()
 
+    def traces(self) -> list[str]:
+        """What the server has logged of failures since it was asked last."""
+        log = (self.data / "server.log").read_text()
+        said, self.seen = log[self.seen :], len(log)
+        return [line for line in said.splitlines() if "Traceback" in line or "Error" in line]
+
     def memory(self) -> int:
         """Resident memory of the server in kB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -66,11 +75,20 @@ class Live:
         assert answer.status_code == expect, answer.text
         return answer.json() if answer.content else None
 
+    def log_in(self, handle: str) -> str:
+        """The token of a new account."""
+        form = {"handle": handle, "password": "long enough 1"}
+        answer = requests.post(f"{self.url}/api/v1/accounts", json=form, timeout=PATIENCE)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
+
     def room(self, stock: int = 1) -> tuple[str, str]:
         """A room on air with one SKU of that many units."""
         price = {"amount": 12900, "currency": "CNY"}
         form = {"title": "Linen shirt", "skus": [{"name": "M", "price": price, "stock": stock}]}
         sku = self.api("host", "POST", "products", form, 201)["skus"][0]["id"]
+        for before in requests.get(f"{self.url}/api/v1/rooms", timeout=PATIENCE).json()["items"]:
+            self.api("host", "POST", f"rooms/{before['id']}/end", {})
         room = self.api("host", "POST", "rooms", {"title": "Linen, live", "shelf": [sku]}, 201)["id"]
         self.api("host", "POST", f"rooms/{room}/start", {})
         return room, sku
@@ -244,6 +262,21 @@ def test_a_ban_and_a_hidden_host_end_the_watching_at_once(live: Live, connect: C
     live.api("host", "DELETE", f"accounts/{live.people['ben']['id']}/block")
 
 
+def test_logging_out_ends_the_connection_and_says_so(live: Live, connect: Connect) -> None:
+    room, _ = live.room()
+    token = live.log_in("guest")
+    guest, nobody = connect(token=token), connect()
+    for viewer in (guest, nobody):
+        viewer.ask("room.join", {"room": room})
+    headers = {"Authorization": f"Bearer {token}"}
+    gone = requests.delete(f"{live.url}/api/v1/sessions/current", headers=headers, timeout=PATIENCE)
+    assert gone.status_code == 204
+    assert guest.next("session.ended") == {"code": "session.invalid"}
+    live.api("host", "POST", f"rooms/{room}/notice", {"text": "still here"}, 204)
+    nobody.until(lambda event: event["kind"] == "notice")
+    assert guest.silent()
+
+
 # -- buying -----------------------------------------------------------------------------------------------------------
 
 
@@ -324,7 +357,7 @@ def test_rubbish_frames_get_a_problem_and_change_nothing(live: Live, connect: Co
         ("chat.send", {**good, "text": "a\u202eb"}, "request.invalid"),
         ("chat.send", {**good, "text": "x" * 10_000}, "request.invalid"),
         ("chat.send", {**good, "key": ""}, "request.invalid"),
-        ("chat.send", {**good, "text": b"bytes"}, "request.invalid"),
+        ("chat.send", {**good, "text": b"bytes"}, "frame.malformed"),
         ("offer.quote", {"room": room, "sku": "sku_" + "0" * 26}, "sku.not_found"),
         ("order.purchase", {"key": "k", "quote": "quote_" + "0" * 26}, "quote.not_found"),
         ("order.result", {"key": "never used"}, "order.key_unknown"),
@@ -362,12 +395,147 @@ def test_bytes_that_are_no_protocol_end_one_connection_at_most(live: Live, conne
         raw.send(rubbish, websocket.ABNF.OPCODE_BINARY if isinstance(rubbish, bytes) else websocket.ABNF.OPCODE_TEXT)
         raw.shutdown()
     big = requests.post(f"{live.url}/socket.io/?EIO=4&transport=polling", data=b"x" * 200_000, timeout=PATIENCE)
-    assert big.status_code == 400
+    assert (big.status_code, big.json()["code"]) == (413, "body.too_large")
     assert code(witness.ask("room.join", {"room": NOBODY})) == "room.not_found"
     foreign = requests.get(
         f"{live.url}/socket.io/?EIO=4&transport=polling", headers={"Origin": "https://evil.example"}, timeout=PATIENCE
     )
     assert foreign.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("sent", "wanted"),
+    [
+        ('42/live,7["room.join",', "frame.malformed"),
+        ("42/live,7", "frame.malformed"),
+        ("42/live,7[]", "frame.malformed"),
+        ('42/live,7{"room.join":1}', "frame.malformed"),
+        ("42/live,7[null]", "frame.malformed"),
+        ("42/live,7[NaN]", "frame.malformed"),
+        ("42/live,7" + "[" * 30_000, "frame.malformed"),
+        ('459999999999-/live,7["chat.send",{}]', "frame.malformed"),
+        ('451-/live,7["room.join",{"_placeholder":true,"num":9}]', "frame.malformed"),
+        ("42/live,7[{}]", "event.unknown"),
+        ('42/live,7["room.join"]', "frame.malformed"),
+        ('42/live,7["room.join",{},{}]', "frame.malformed"),
+    ],
+)
+def test_a_frame_that_cannot_be_read_is_acked_with_its_problem(live: Live, sent: str, wanted: str) -> None:
+    with Raw(live) as raw:
+        assert raw.ask(sent, "43/live,7")[0]["problem"]["code"] == wanted
+        assert raw.answers()
+    assert live.traces() == []
+
+
+@pytest.mark.parametrize(
+    "sent", ["4", "4null", "4[1]", '4{"a":1}', "4x", "42", "43/live,0[]", "44", "46-", "49", "42/live,²[]", "6", "2"]
+)
+def test_what_nobody_can_answer_holds_nobody_up(live: Live, sent: str) -> None:
+    with Raw(live) as raw:
+        raw.send(sent)
+        assert raw.answers()
+        raw.socket.send_binary(b"4\x00\xff")
+        assert raw.answers()
+    assert live.traces() == []
+
+
+@pytest.mark.parametrize("sent", ["", "x", "b!", "²"])
+def test_who_speaks_another_protocol_is_hung_up_on(live: Live, sent: str) -> None:
+    with Raw(live) as raw:
+        raw.send(sent)
+        opcode, data = raw.socket.recv_data()
+        assert (opcode, int.from_bytes(data[:2])) == (websocket.ABNF.OPCODE_CLOSE, 1002)
+    assert live.traces() == []
+
+
+def test_a_login_that_cannot_be_read_is_refused_with_its_problem(live: Live) -> None:
+    with Raw(live, login=False) as raw:
+        assert raw.ask("40/live,{", "44/live,")["data"]["code"] == "auth.malformed"
+    assert live.traces() == []
+
+
+class Raw:
+    """A websocket on which anything can be said."""
+
+    def __init__(self, live: Live, login: bool = True) -> None:
+        url = f"ws://127.0.0.1:{live.port}/socket.io/?EIO=4&transport=websocket"
+        self.socket = websocket.create_connection(url, timeout=PATIENCE)
+        self.socket.recv()
+        if login:
+            self.ask("40/live,", "40/live,")
+
+    def __enter__(self) -> Raw:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.shutdown()
+
+    def send(self, text: str) -> None:
+        self.socket.send(text)
+
+    def ask(self, text: str, start: str) -> Any:
+        """Send it; the rest of the answer that starts so."""
+        self.send(text)
+        while not (said := self.socket.recv()).startswith(start):
+            assert said, "hung up on"
+        return json.loads(said.removeprefix(start))
+
+    def answers(self) -> bool:
+        """Whether a good frame is answered after all that."""
+        answer = self.ask(f'42/live,8["room.join",{{"room":"{NOBODY}"}}]', "43/live,8")
+        return bool(answer[0]["problem"]["code"] == "room.not_found")
+
+
+class Poller:
+    """A viewer without websockets."""
+
+    def __init__(self, live: Live) -> None:
+        self.url = f"{live.url}/socket.io/?EIO=4&transport=polling"
+        self.url += f"&sid={json.loads(self.poll().text[1:])['sid']}"
+        assert self.post("40/live,").text == "OK"
+        assert self.poll().text.startswith("40/live,")
+
+    def poll(self) -> requests.Response:
+        return requests.get(self.url, timeout=PATIENCE)
+
+    def post(self, body: str | bytes) -> requests.Response:
+        return requests.post(self.url, data=body, timeout=PATIENCE)
+
+
+def test_who_polls_and_sends_too_much_is_told_so_and_freed(live: Live) -> None:
+    room, _ = live.room()
+    poller = Poller(live)
+    poller.post(f'42/live,1["room.join",{{"room":"{room}"}}]')
+    assert '"ok":true' in poller.poll().text
+    assert live.api("ann", "GET", f"rooms/{room}")["viewers"] == 1
+    answer = poller.post(b"4" * (64 * 1024 + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, "body.too_large")
+    assert live.api("ann", "GET", f"rooms/{room}")["viewers"] == 0
+    assert poller.poll().status_code == 400
+    assert live.traces() == []
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"x", b"d=", b"4\x1e" * 20, b"b1"], ids=repr)
+def test_who_polls_and_sends_what_is_no_payload_is_told_so_and_freed(live: Live, body: bytes) -> None:
+    poller = Poller(live)
+    answer = poller.post(body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "frame.malformed")
+    assert poller.poll().status_code == 400
+    assert live.traces() == []
+
+
+def test_a_packet_of_no_known_kind_ends_a_polling_session_without_a_wait(live: Live) -> None:
+    poller = Poller(live)
+    assert poller.post("2").status_code == 400
+    assert poller.poll().status_code == 400
+    assert live.traces() == []
+
+
+def test_a_frame_sent_by_polling_that_cannot_be_read_is_acked_with_its_problem(live: Live) -> None:
+    poller = Poller(live)
+    poller.post("42/live,7[")
+    assert "frame.malformed" in poller.poll().text
+    assert live.traces() == []
 
 
 def test_too_many_frames_are_refused_until_the_window_is_over(live: Live, connect: Connect) -> None:
@@ -378,6 +546,35 @@ def test_too_many_frames_are_refused_until_the_window_is_over(live: Live, connec
 
 
 # -- the connection itself --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frame", ["3", '42/live,["a"]', "4x"], ids=["pongs", "events", "rubbish"])
+def test_who_floods_is_hung_up_on_and_the_others_are_answered(live: Live, frame: str) -> None:
+    """Pongs and rubbish reach no namespace that would count them; one connection had the whole server for half a minute."""
+    url = f"ws://127.0.0.1:{live.port}/socket.io/?EIO=4&transport=websocket"
+    raw = websocket.create_connection(url, timeout=PATIENCE)
+    raw.recv()
+    raw.send("40/live,")
+    sent = threading.Thread(target=lambda: [suppressed(raw.send, frame) for _ in range(20_000)])
+    sent.start()
+    while sent.is_alive():
+        assert requests.get(f"{live.url}/healthz", timeout=5).ok
+    sent.join()
+    with suppress(websocket.WebSocketException, OSError):
+        while raw.recv():
+            pass
+    assert not raw.connected or not suppressed(raw.send, frame)
+    assert requests.get(f"{live.url}/healthz", timeout=5).ok
+    raw.shutdown()
+
+
+def suppressed(send: Callable[[str], object], frame: str) -> bool:
+    """Whether it went out."""
+    try:
+        send(frame)
+    except (websocket.WebSocketException, OSError):
+        return False
+    return True
 
 
 def test_a_viewer_who_does_not_read_is_dropped_and_the_others_get_everything(live: Live, connect: Connect) -> None:

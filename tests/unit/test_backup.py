@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -9,25 +10,30 @@ import resource
 import shutil
 import sqlite3
 import tarfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engines.blobs import FileBlobs
+from engines.encoder import HashEncoder
+from engines.index import open_index
 from engines.offloop import off_loop
 from engines.sql import open_database
 from kernel.clock import SystemClock
 from kernel.config import Settings
 from kernel.errors import SettingError
-from kernel.ports import KeyValue
+from kernel.ports import IndexDocument, KeyValue
 from notes import MediaService
+from search import SearchService
 from tests.folder import PICTURES, Left, leave, settings_of
 from web.archive import DATABASE, HEAD, IMAGES, MANIFEST
 from web.backup import back_up
-from web.process import PLACING, FolderInUse, data_folder
+from web.folder import PLACING, RESTORED, FolderInUse, data_folder
+from web.process import opened
 from web.restore import restore
 
 
@@ -83,11 +89,29 @@ def test_what_is_restored_is_what_was_backed_up_and_nothing_else(
     assert (found["files"], found["replaced"], found["migrate"], found["secret"]) == (3 + PICTURES, None, False, True)
     assert rows(tmp_path / "new" / DATABASE) == rows(settings.data / DATABASE)
     before, after = content(settings.data), content(tmp_path / "new")
-    del after[DATABASE], after["payments.db"]
+    del after[DATABASE], after["payments.db"], after[RESTORED]
     assert after == {name: weight for name, weight in before.items() if name.startswith(IMAGES) or name == "secret"}
     assert {Path(name).name for name in after} == {"secret", *seeded.pictures}
     assert (tmp_path / "new" / "secret").stat().st_mode & 0o077 == 0
     assert saved.stat().st_mode & 0o077 == 0
+
+
+def test_an_index_on_a_server_is_rebuilt_after_a_restore(saved: Path, tmp_path: Path, elasticsearch_url: str) -> None:
+    """It says that it is whole, and it was: of the data before the restore."""
+    settings = settings_of(tmp_path / "new", index_url=elasticsearch_url)
+    encoder = HashEncoder()
+    index = open_index(elasticsearch_url, tmp_path, encoder.dimensions, name=encoder.fingerprint)
+    with closing(index), index.filling() as filling:
+        filling.put([IndexDocument("product_before", "product", ["before"], None)])
+    restore(settings, saved, False, quiet)
+    with opened(settings) as app:
+        services, deadline = app.extensions["offshelf"], time.monotonic() + 60
+        index = services[SearchService].index
+        while index.lexical(["before"], 1) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert (index.fresh, index.lexical(["before"], 1)) == (True, [])
+        assert index.count() > 0
+    assert not (settings.data / RESTORED).exists()
 
 
 def test_a_folder_as_target_gets_a_file_with_the_time_in_its_name(left: tuple[Settings, Left], tmp_path: Path) -> None:
@@ -127,7 +151,7 @@ def test_what_is_written_while_the_database_is_copied_is_not_in_the_copy(
     steps: list[int] = []
     before = rows(own.data / DATABASE)
     db = open_database(own.sql_url, SystemClock())
-    media = MediaService(db, FileBlobs(own.data / IMAGES, SystemClock()), off_loop)
+    media = MediaService(db, FileBlobs(own.data / IMAGES, SystemClock()), off_loop, off_loop)
 
     def meanwhile(name: str, done: int, of: int) -> None:
         steps.append(done)
@@ -296,6 +320,31 @@ def test_no_path_leads_out_of_the_folder(saved: Path, own: Settings, tmp_path: P
     refused_restore(without, tmp_path, own, "damaged")
 
 
+@pytest.mark.parametrize("name", [HEAD, DATABASE, MANIFEST])
+def test_a_file_of_holes_is_refused_before_it_is_written_out(
+    saved: Path, own: Settings, tmp_path: Path, name: str
+) -> None:
+    """512 bytes that say they are 8 GiB of zeros kept a restore busy for half a minute, and could have for days."""
+    block = bytearray(info(name, tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
+    block[483:495] = b"77777777777\0"
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    with tarfile.open(saved) as tar:
+        first = tar.getmembers()[1].offset if name != HEAD else 0
+    (tmp_path / "holes.tar").write_bytes(saved.read_bytes()[:first] + bytes(block) + bytes(1024))
+    began = time.monotonic()
+    refused_restore(tmp_path / "holes.tar", tmp_path, own, "is no backup" if name == HEAD else "damaged")
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("mtime", ["1e300", "nan", "-inf", str(2**80)])
+def test_a_file_of_no_time_is_refused(saved: Path, own: Settings, tmp_path: Path, mtime: str) -> None:
+    odd = info(DATABASE)
+    odd.pax_headers = {"mtime": mtime}
+    without = remade(saved, tmp_path / "odd.tar", lambda name, data: None if name == DATABASE else data, odd)
+    refused_restore(without, tmp_path, own, "damaged")
+
+
 def test_an_older_schema_is_restored_and_says_what_to_run(saved: Path, tmp_path: Path) -> None:
     older = remade(saved, tmp_path / "older.tar", head(revision="0001"))
     assert restore(settings_of(tmp_path / "new"), older, False, quiet)["migrate"] is True
@@ -312,10 +361,51 @@ def test_data_is_kept_unless_it_is_to_be_replaced_and_then_put_aside(
     assert aside.parent == own.data
     assert content(aside) == before
     assert {path.name for path in own.data.iterdir()} == {
-        "models", "lock", aside.name, "media", "secret", DATABASE, "payments.db"
+        "models", "lock", aside.name, "media", "secret", DATABASE, "payments.db", RESTORED
     }  # fmt: skip
     (tmp_path / "empty" / "models").mkdir(parents=True)
     assert restore(settings_of(tmp_path / "empty"), saved, False, quiet)["replaced"] is None
+
+
+@pytest.mark.parametrize("broken", [0, 1, 3, 6])
+def test_a_restore_that_cannot_move_a_file_takes_back_what_it_moved(
+    saved: Path, own: Settings, monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    """As where `media` is a mount point. It said that all was as before, with half of it put aside and every start refused."""
+    before, left, rename = content(own.data), [broken], Path.rename
+
+    def busy(path: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] == -1:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", busy)
+        refused(lambda: restore(own, saved, True, quiet), "Device or resource busy", "OFFSHELF_DATA is as it was")
+    assert content(own.data) == before
+    assert not [path.name for path in own.data.iterdir() if path.name.startswith(("replaced-", ".restor"))]
+    with data_folder(own):
+        pass
+
+
+def test_a_folder_that_somebody_else_made_meanwhile_is_theirs(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path / "new")
+    with ExitStack() as theirs:
+
+        @contextmanager
+        def late(*arguments: Any, **named: Any) -> Iterator[Path]:
+            theirs.enter_context(data_folder(settings))
+            (settings.data / "offshelf.db").write_text("theirs")
+            with data_folder(*arguments, **named) as data:
+                yield data
+
+        monkeypatch.setattr("web.restore.data_folder", late)
+        with pytest.raises(FolderInUse):
+            restore(settings, saved, False, quiet)
+    assert (settings.data / "offshelf.db").read_text() == "theirs"
 
 
 def test_a_folder_in_use_or_another_database_is_refused(saved: Path, own: Settings, tmp_path: Path) -> None:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from engines.encoder import OnnxEncoder
 from engines.encoder_watch import Watch
+from kernel.config import Settings
 from kernel.errors import Unavailable
+from kernel.ports import KeyValue
+from tests.models import exported_model
+from web.engines import open_engines
 
 
 def refused(watch: Watch, fn: object) -> str:
@@ -60,3 +67,28 @@ def test_its_own_refusal_is_passed_on_and_says_nothing_of_the_next() -> None:
     watch = Watch(again=60)
     assert refused(watch, closed) == "encoder.closed"
     assert watch.run(lambda: 7) == 7
+
+
+def test_a_batch_waits_for_a_busy_machine_where_somebody_who_searches_would_not(
+    tmp_path: Path, shared_kv: KeyValue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / exported_model().name).symlink_to(exported_model())
+    quick = OnnxEncoder._row
+
+    def slow(self: OnnxEncoder, prompt: str, text: str) -> Any:
+        threading.Event().wait(0.3)
+        return quick(self, prompt, text)
+
+    monkeypatch.setattr(OnnxEncoder, "_row", slow)
+    monkeypatch.setattr("web.engines.PATIENCE", 0.02)
+    for batch in (True, False):
+        engines = open_engines(Settings(data=tmp_path, secret="s" * 40), kv=shared_kv, batch=batch)
+        try:
+            if batch:
+                assert engines.encoder.documents(["tea"]).shape == (1, engines.encoder.dimensions)
+            else:
+                with pytest.raises(Unavailable, match=r"encoder\.unavailable"):
+                    engines.encoder.documents(["tea"])
+        finally:
+            engines.close(keep_kv=True)

@@ -20,9 +20,7 @@ NOW = datetime(2026, 11, 22, 4, tzinfo=UTC)
 
 def item(number: int, author: int = 0, commercial: bool = False, **fields: object) -> Item:
     values = {"quality": 0.5, "affinity": 0.0, "since": NOW - timedelta(hours=number), "kind": "note", **fields}
-    return Item(
-        id=f"n{number}", author_id=f"a{author}", commercial=commercial, fingerprint=f"f{number}", state="", **values
-    )  # type: ignore[arg-type]
+    return Item(id=f"n{number}", author_id=f"a{author}", commercial=commercial, fingerprint=None, state="", **values)  # type: ignore[arg-type]
 
 
 items = st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.floats(0, 1), st.booleans()), max_size=60).map(
@@ -44,12 +42,6 @@ def test_a_page_never_breaks_a_cap(items: list[Item], tail: list[tuple[int, bool
             assert end < 2 or not line[end - 2].commercial
     assert len({draw.item.id for draw in draws}) == len(draws)
     assert all(0 < draw.propensity <= 1.000001 for draw in draws)
-
-
-def test_near_duplicates_share_no_page() -> None:
-    twins = [item(n, author=n, quality=0.5) for n in range(4)]
-    same = [Item(**{**vars(twin), "fingerprint": "same"}) for twin in twins]
-    assert len(arrange(same, 20, NOW, Random(1), page_rules([], 2), {})) == 1
 
 
 def test_the_logged_propensity_is_how_often_it_happens() -> None:
@@ -167,8 +159,3 @@ def test_a_guarantee_ends_and_a_poor_note_stops() -> None:
     assert quality.tier(quality.Response(exposures=199, examined=100)) == "guaranteed"
     assert quality.tier(quality.Response(exposures=400, examined=250, responses=1)) == "stopped"
     assert quality.tier(quality.Response(exposures=400, examined=250, responses=25)) == "earning"
-
-
-def test_equal_texts_have_equal_fingerprints() -> None:
-    assert quality.fingerprint("A b", "c!") == quality.fingerprint("a B", " C ")
-    assert quality.fingerprint("A b", "c") != quality.fingerprint("A b", "d")

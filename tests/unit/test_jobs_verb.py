@@ -14,8 +14,8 @@ from kernel.clock import SystemClock
 from kernel.config import Settings
 from kernel.jobs import JobRow
 from web.cli import offshelf
+from web.folder import data_folder
 from web.migrate import ensure_current
-from web.process import data_folder
 
 Run = Callable[..., Result]
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from kernel.config import Settings
 from kernel.errors import SettingError
 from web.cli import offshelf
+from web.folder import data_folder
 from web.migrate import history
-from web.process import data_folder
 
 
 def said(folder: Path, *words: str) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,15 +15,17 @@ import pytest
 
 from kernel.config import Settings, read_settings
 from kernel.errors import SettingError
+from web import loading
 from web.engines import secret_key
+from web.folder import FolderInUse, data_folder, holders, refuse_half
 from web.loading import load_demo, load_first
-from web.process import FolderInUse, data_folder, refuse_half
+from web.migrate import inhabited, upgrade
 
 
 def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
     with data_folder(settings):
-        code = f"from kernel.config import Settings; from web.process import data_folder\nwith data_folder(Settings(data={str(tmp_path)!r})): pass"
+        code = f"from kernel.config import Settings; from web.folder import data_folder\nwith data_folder(Settings(data={str(tmp_path)!r})): pass"
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "is in use by process" in other.stderr
     with data_folder(settings):
@@ -58,6 +61,58 @@ def test_a_folder_is_shared_where_every_engine_is_a_server_and_owned_where_one_i
         pass
 
 
+def test_who_only_looks_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    settings, stop = Settings(data=tmp_path), threading.Event()
+    with data_folder(settings):
+        pass
+
+    def look() -> None:
+        while not stop.is_set():
+            holders(settings)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(200):
+            with data_folder(settings):
+                pass
+    finally:
+        stop.set()
+        looking.join()
+
+
+def test_everybody_who_shares_a_folder_is_named_however_many_start_at_once(tmp_path: Path) -> None:
+    """Whoever read the names before another wrote its own would write over it."""
+    settings = Settings(data=tmp_path, **SERVERS)
+    code = f"""
+import sys
+from kernel.config import Settings
+from web.folder import data_folder
+settings = Settings(data={str(tmp_path)!r}, **{SERVERS!r})
+from engines import preflight
+print("ready", flush=True)
+sys.stdin.readline()
+with data_folder(settings):
+    print("in", flush=True)
+    sys.stdin.readline()
+"""
+    pipe = subprocess.PIPE
+    started = [subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) for _ in range(8)]
+    try:
+        for expected in ("ready\n", "in\n"):
+            assert [process.stdout and process.stdout.readline() for process in started] == [expected] * 8
+            if expected == "in\n":
+                assert sorted(holders(settings)) == sorted(str(process.pid) for process in started)
+            for process in started:
+                assert process.stdin is not None
+                process.stdin.write("go on\n")
+                process.stdin.flush()
+    finally:
+        for process in started:
+            process.communicate(timeout=30)
+    assert holders(settings) == []
+
+
 def test_web_and_jobs_part_only_where_every_engine_is_a_server(tmp_path: Path) -> None:
     refuse_half(Settings(data=tmp_path, **SERVERS))
     with pytest.raises(SettingError, match=r"OFFSHELF_KV_URL: embedded.*run `offshelf serve`"):
@@ -84,6 +139,61 @@ def test_the_demo_never_deletes_what_is_not_the_demos(tmp_path: Path) -> None:
         with pytest.raises(SettingError, match="not the demo's"):
             load_demo(Settings(data=tmp_path, encoder="hash"), reset)
     assert database.read_text() == "somebody's shop"
+
+
+def test_the_demo_is_loaded_into_no_community_wherever_its_database_is(tmp_path: Path) -> None:
+    """It deleted the pictures and payments of one whose database lies elsewhere, and wrote itself into that."""
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    inhabit(url)
+    payments, picture = tmp_path / "var" / "payments.db", tmp_path / "var" / "media" / "a.webp"
+    picture.parent.mkdir(parents=True)
+    payments.write_text("theirs")
+    with pytest.raises(SettingError, match="OFFSHELF_DATABASE_URL names a database that has accounts"):
+        load_demo(Settings(data=tmp_path / "var", encoder="hash", database_url=url), reset=False)
+    picture.write_text("theirs")
+    with pytest.raises(SettingError, match="not the demo's"):
+        load_demo(Settings(data=tmp_path / "var", encoder="hash", database_url=f"{url}.fresh"), reset=False)
+    assert payments.read_text() == picture.read_text() == "theirs"
+
+
+def test_an_interrupted_demo_starts_over_in_its_own_database_wherever_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first load left there was in the way of the second; and no other database is emptied for it."""
+    elsewhere, lived_in = (f"sqlite:///{tmp_path / name}" for name in ("elsewhere.db", "lived-in.db"))
+
+    def load_half(settings: Settings) -> None:
+        assert not (tmp_path / "elsewhere.db").exists()
+        inhabit(settings.sql_url)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loading, "_load", load_half)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            load_demo(Settings(data=tmp_path / "var", encoder="hash", database_url=elsewhere), reset=False)
+    inhabit(lived_in)
+    with pytest.raises(SettingError, match="OFFSHELF_DATABASE_URL names a database that has accounts"):
+        load_demo(Settings(data=tmp_path / "var", encoder="hash", database_url=lived_in), reset=False)
+    assert inhabited(elsewhere)
+    monkeypatch.setattr(loading, "_load", lambda settings: upgrade(settings.sql_url))
+    load_demo(Settings(data=tmp_path / "var", encoder="hash", database_url=elsewhere), reset=False)
+    assert (inhabited(elsewhere), inhabited(lived_in)) == (False, True)
+    assert ((tmp_path / "var" / "demo.loaded").exists(), (tmp_path / "var" / "demo.loading").exists()) == (True, False)
+    inhabit(elsewhere)
+    load_demo(Settings(data=tmp_path / "var", encoder="hash", database_url=elsewhere), reset=True)
+    assert not inhabited(elsewhere)
+    (tmp_path / "var" / "offshelf.db").write_text("somebody's shop")
+    with pytest.raises(SettingError, match="not the demo's"):
+        load_demo(Settings(data=tmp_path / "var", encoder="hash"), reset=True)
+
+
+def inhabit(url: str) -> None:
+    """Lay a database in which somebody has an account."""
+    upgrade(url)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+        columns = [row[1:4] for row in database.execute("PRAGMA table_info(accounts)")]
+        named = [name for name, _, needed in columns if needed]
+        database.execute(f"INSERT INTO accounts ({', '.join(named)}) VALUES ({', '.join('1' for _ in named)})")
 
 
 def test_the_demo_empties_no_database_server(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from kernel.config import Settings
 from web.doctor import machine, records, stores
 from web.doctor.finding import Case, Check, Finding, examined
+from web.folder import holders
 from web.logs import Lines, secrets_of
-from web.process import holders
 
 __all__ = ["Finding", "document", "examine", "exit_code", "line"]
 

@@ -17,8 +17,8 @@ from kernel.clock import SystemClock, rfc3339
 from web import archive
 from web.doctor.finding import Case, Finding, graded, listed, ok, problem, warning
 from web.doctor.records import newest_row
+from web.folder import PLACING
 from web.health import LITTLE_ROOM, NO_ROOM
-from web.process import PLACING
 from web.restore import STAGED
 
 FSYNCS = 20
@@ -127,7 +127,7 @@ def left_over(case: Case) -> Iterator[Finding]:
         cure = "Run `offshelf restore FILE --replace` again; until then no server starts here."
         yield problem("left over", "a restore was interrupted while it put its files in place", cure)
     old = time.time() - 60  # a start that is just under way cleans up after itself
-    names = [path for pattern in (".probe-*", STAGED, ".secret") for path in folder.glob(pattern)]
+    names = [path for pattern in (".probe-*", STAGED, ".secret-*") for path in folder.glob(pattern)]
     stale = [path.name for path in names if path.exists() and path.stat().st_mtime < old]
     if stale:
         yield warning("left over", f"of what was killed: {listed(stale)}", f"Remove them from {folder}.")

@@ -132,7 +132,7 @@ def encoder(case: Case) -> Iterator[Finding]:
 
 def index(case: Case) -> Iterator[Finding]:
     """Whether there is a whole copy for this encoder, and how quickly it answers."""
-    cure = "Run `offshelf rebuild`; a running server also fills it by itself within ten minutes."
+    cure = "Run `offshelf rebuild`; a running server also fills it by itself within a minute."
     try:
         found = look_at(case.settings.index_url, case.settings.data / "index", case.dimensions, case.fingerprint)
     except (ValueError, OSError):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from flask import Response, current_app, request
 
 from accounts import AccountService, Session
+from accounts.routes import PASSWORD_RATE, spend_password
 from accounts.schemas import Credentials, Registration
 from kernel.errors import AppError
-from kernel.http import current_actor, find, parse
+from kernel.http import caller_address, current_actor, find, parse, spend
 from moderation import Notices, StrikeBook
 from notes import NoteService
 from web.auth import SESSION_COOKIE, set_cookie
 from web.pages import words
 from web.pages.front import (
     LANGUAGE_COOKIE,
-    PASSWORDS,
     attempt,
     back,
     blueprint,
@@ -23,7 +23,6 @@ from web.pages.front import (
     page,
     refused,
     say,
-    spend,
     typed,
 )
 from web.pages.words import gettext
@@ -41,11 +40,13 @@ def login_form() -> Response:
 @routes.post("/login")
 def login() -> Response:
     """Open a session; what this device did as nobody becomes the account's."""
-    spend(PASSWORDS, request.remote_addr)
+    spend("log_in", caller_address(), PASSWORD_RATE)
     values = typed("handle", "password")
     values["handle"] = values["handle"].strip().lower()
     try:
-        session = find(AccountService).log_in(parse(Credentials, values), current_actor().device_id)
+        form: Credentials = parse(Credentials, values)
+        spend_password(current_actor(), form.handle)
+        session = find(AccountService).log_in(form, current_actor().device_id)
     except AppError as error:
         return refused("login.html", error, values=values, next=_next(), demo_accounts=_demo_accounts(), path="/login")
     return _logged_in(session)
@@ -60,7 +61,7 @@ def register_form() -> Response:
 @routes.post("/register")
 def register() -> Response:
     """Make an account and log in."""
-    spend(PASSWORDS, request.remote_addr)
+    spend("register", caller_address(), PASSWORD_RATE)
     values = typed("handle", "name", "password")
     fields = {name: value for name, value in values.items() if value or name != "name"}
     try:

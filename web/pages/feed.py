@@ -10,7 +10,9 @@ from accounts import AccountService
 from feed import FeedService
 from feed.schemas import FeedbackIn, FeedQuery
 from kernel.actor import Actor
+from kernel.errors import NotFound
 from kernel.http import current_actor, find, parse
+from kernel.ids import is_id
 from live import RoomDirectory
 from notes import NoteService
 from search import SearchService
@@ -27,11 +29,12 @@ def discover() -> Response:
     """The feed. What is fetched ahead of a tap shows nothing, because what is shown is counted."""
     query = parse(FeedQuery, _only("cursor"), strict=False)
     if not deliberate():
-        return page("feed.html", items=[], next_cursor=None, first=True)
+        return page("feed.html", items=[], next_cursor=None, first=True, ended=False)
     found = find(FeedService).page(current_actor(), query.cursor, query.limit)
     if query.cursor is None:
         acted("app.opened")
-    return page("feed.html", items=found.items, next_cursor=found.next_cursor, first=query.cursor is None)
+    first, ended = query.cursor is None, len(found.items) < query.limit
+    return page("feed.html", items=found.items, next_cursor=found.next_cursor, first=first, ended=ended)
 
 
 @routes.get("/following")
@@ -72,7 +75,10 @@ def why(exposure_id: str) -> Response:
 def feedback() -> Response:
     """Less of this from the very next page on."""
     actor, service = current_actor(), find(FeedService)
-    shown = service.why(actor, request.form.get("exposure_id", ""))
+    exposure_id = request.form.get("exposure_id", "")
+    if not is_id(exposure_id, "expo"):
+        raise NotFound("exposure.not_found", "This was not shown to you.")
+    shown = service.why(actor, exposure_id)
     form = parse(FeedbackIn, {"kind": request.form.get("kind", ""), "target": shown.item_id})
     return attempt(lambda: service.feedback(actor, form), back("/"), gettext("Noted. You will see less like this."))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from flask import Response, request
 
 from kernel.clock import business_day
 from kernel.http import current_actor, find, parse
+from kernel.money import major
 from metrics import MetricsService
 from metrics.schemas import Daily, DailyQuery, RecountIn
 from web.pages.charts import Bar, bars_svg
@@ -38,7 +39,7 @@ def figures() -> Response:
         include_synthetic=daily.population == "all",
         by=_by(),
         tiles=_tiles(daily) if begun else [],
-        charts=[_chart(*one, totals, today) for one in _titles()],
+        charts=[_chart(*one, totals, today, daily.currency) for one in _titles(daily.currency)],
         columns=_columns(daily),
         rows=_rows(daily, today) if begun else [],
     )
@@ -76,7 +77,8 @@ def recount() -> Response:
 def _daily() -> Daily:
     today = _today()
     until = request.args.get("to") or today.isoformat()
-    since = request.args.get("from") or (_date(until, today) - timedelta(days=_DAYS - 1)).isoformat()
+    first = max(_date(until, today).toordinal() - _DAYS + 1, 1)
+    since = request.args.get("from") or date.fromordinal(first).isoformat()
     asked = {"metrics": ",".join(_SHOWN), "from": since, "to": until, "by": _by() or "day"}
     asked["population"] = "all" if request.args.get("synthetic") == "1" else "people"
     return find(MetricsService).daily(current_actor(), parse(DailyQuery, asked, strict=False))
@@ -98,30 +100,32 @@ def _today() -> date:
     return business_day(metrics.db.clock.now(), metrics.zone)
 
 
-def _titles() -> list[tuple[str, str, str]]:
+def _titles(currency: str) -> list[tuple[str, str, str]]:
     return [
         ("dau", gettext("DAU: daily active users"), gettext("users a day")),
         ("dab", gettext("DAB: users who placed an order"), gettext("buyers a day")),
-        ("gmv", gettext("GMV: placed orders"), gettext("yuan a day")),
+        ("gmv", gettext("GMV: placed orders"), gettext("%(currency)s a day") % {"currency": currency}),
     ]
 
 
-def _chart(key: str, title: str, unit: str, totals: list[tuple[date, dict[str, int]]], today: date) -> dict[str, Any]:
+def _chart(
+    key: str, title: str, unit: str, totals: list[tuple[date, dict[str, int]]], today: date, currency: str
+) -> dict[str, Any]:
     metrics = find(MetricsService)
     names = Times(metrics.db.clock.now, metrics.zone.key).axis([day for day, _ in totals])
     bars = [
-        Bar(str(day), name, _value(key, found[key], day, today), day == today)
+        Bar(str(day), name, _value(key, found[key], day, today, currency), day == today)
         for (day, found), name in zip(totals, names)
     ]
     gaps = sum(bar.value is None for bar in bars)
     return {"id": key, "title": title, "unit": unit, "gaps": gaps, "svg": bars_svg(bars, title, unit, _brief)}
 
 
-def _value(key: str, amount: int, day: date, today: date) -> float | None:
-    """A day that has not come has no figure; money is drawn in yuan."""
+def _value(key: str, amount: int, day: date, today: date, currency: str) -> float | None:
+    """A day that has not come has no figure; money is drawn in yuan, not in fen."""
     if day > today:
         return None
-    return amount / 100 if key == "gmv" else float(amount)
+    return float(major(amount, currency) if key == "gmv" else amount)
 
 
 def _brief(value: float) -> str:

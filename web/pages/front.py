@@ -11,23 +11,24 @@ from urllib.parse import quote, urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request
 from itsdangerous import BadSignature, URLSafeSerializer
+from werkzeug.exceptions import HTTPException
 
 from accounts import AccountService
 from kernel.actor import Actor
 from kernel.config import Settings
 from kernel.context import request_id
-from kernel.errors import FULL, AppError, NotFound, TooMany, Unauthenticated, Unavailable
-from kernel.http import Rate, current_actor, find
+from kernel.errors import FULL, AppError, NotFound, Unauthenticated, Unavailable
+from kernel.http import Rate, caller_address, current_actor, find, spend
 from kernel.idempotency import new_key
-from kernel.ports import Clock, KeyValue
+from kernel.ports import Clock
 from metrics import MetricsService
 from web import auth
-from web.errors import TITLES, status_of
+from web.errors import TITLES, status_of, with_patience
 from web.pages import assets, phrases, words
 
 log = logging.getLogger("offshelf.pages")
-LANGUAGE_COOKIE, SAID_COOKIE = "offshelf_language", "offshelf_said"
-READS, WRITES, PASSWORDS = Rate(600, 60), Rate(120, 60), Rate(20, 60)
+LANGUAGE_COOKIE, SAID_COOKIE, AGAIN_COOKIE = "offshelf_language", "offshelf_said", "offshelf_again"
+READS, WRITES = Rate(600, 60), Rate(120, 60)
 _NO_PAGE = ("/api/", "/static/", "/media/", "/socket.io", "/healthz", "/readyz", "/metrics")
 _YEAR = 365 * 24 * 3600
 _UPLOADS = ("/studio/notes/", "/me/profile")
@@ -69,18 +70,18 @@ def _enter() -> None:
         # A bearer token is not sent by a browser of its own accord, so no other site can borrow it.
         if "Authorization" not in request.headers:
             auth.check_csrf()
-        return spend(WRITES)
+        return _spend(WRITES)
+    _spend(READS)  # before a stranger is given a name: they would have an allowance of their own each time
     if current_actor().person is None and "Authorization" not in request.headers:
         _meet()
-    return spend(READS)
+    return None
 
 
 def _meet() -> None:
     if _PROGRAMS.search(request.headers.get("User-Agent", "")):
         g.actor = Actor(synthetic=True)
     elif deliberate() and request.accept_mimetypes.accept_html:
-        with beside_reading():
-            auth.new_device()
+        auth.offer_device()
 
 
 def deliberate() -> bool:
@@ -89,14 +90,8 @@ def deliberate() -> bool:
     return request.method == "GET" and "prefetch" not in purpose
 
 
-def spend(rate: Rate, who: str | None = None) -> None:
-    """Count this request against a person (or an address); `rate.limited` when the rate is spent."""
-    if not current_app.config["RATE_LIMITS"]:
-        return
-    who = who or current_actor().person or request.remote_addr or "unknown"
-    allowance = find(KeyValue).spend(f"rate:{request.endpoint}:{request.method}:{who}", rate.limit, rate.window)  # type: ignore[type-abstract]
-    if not allowance.allowed:
-        raise TooMany("rate.limited", f"At most {rate.limit} of these in {rate.window:g} seconds.", allowance.reset)
+def _spend(rate: Rate) -> None:
+    spend(f"{request.endpoint}:{request.method}", current_actor().person or caller_address(), rate)
 
 
 # -- showing -------------------------------------------------------------------------------------------------------
@@ -104,7 +99,9 @@ def spend(rate: Rate, who: str | None = None) -> None:
 
 def page(template: str, code: int = 200, /, path: str | None = None, **context: Any) -> Response:
     """A template with what all of them take, under the status `code`. `path` is where the page is read, when it answers a POST."""
-    common = {"me": me(), "csrf_token": auth.page_csrf(), "path": path or here(), "said": _heard()}
+    if code == 200:
+        _opened()
+    common = {"me": me(), "csrf_token": auth.page_csrf(), "path": path or here(), "said": _heard(), "act": g.get("act")}
     response = Response(render_template(template, **common, **context), code, mimetype="text/html")
     response.headers["Cache-Control"] = "private, no-cache"
     response.vary.update(("Cookie", "Accept-Language"))
@@ -164,12 +161,24 @@ def _to_login(path: str) -> Response:
 
 def back(otherwise: str) -> str:
     """Where the form says it came from, else the page that sent it, else `otherwise`; always a path of ours."""
-    if (given := own_path(request.form.get("next"))) is not None:
-        return given
-    sender = urlsplit(request.headers.get("Referer", ""))
-    if sender.netloc == request.host:
-        return own_path(sender.path + (f"?{sender.query}" if sender.query else "")) or otherwise
-    return otherwise
+    return own_path(_sent("next")) or own_path(_sender()) or otherwise
+
+
+def _sent(name: str) -> str | None:
+    """A field of the form. One that is too large or breaks off has none: its error page wants to know where it came from."""
+    try:
+        return request.form.get(name)
+    except HTTPException:
+        return None
+
+
+def _sender() -> str | None:
+    """The path and query of the page that sent this, if that is one of ours."""
+    try:
+        sender = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return None
+    return sender._replace(scheme="", netloc="", fragment="").geturl() if sender.netloc == request.host else None
 
 
 def own_path(text: str | None) -> str | None:
@@ -207,10 +216,22 @@ def attempt(act: Callable[[], Any], where: str, done: str = "") -> Response:
 
 
 def acted(name: str, channel: str = "app", target: str | None = None) -> None:
-    """Count a deliberate act of this visitor."""
-    if deliberate():
-        with beside_reading():
-            find(MetricsService).act(current_actor(), name, channel, target)
+    """Count a deliberate act of this visitor; what a script loads again by itself is none. That of a stranger is left to
+    the page's script to tell: who keeps no cookies would be another visitor each time."""
+    g.acted = True
+    if not deliberate() or AGAIN_COOKIE in request.cookies:
+        return
+    if "offered_device" in g:
+        g.act = {"name": name, "channel": channel, **({"target": target} if target else {})}
+        return
+    with beside_reading():
+        find(MetricsService).act(current_actor(), name, channel, target)
+
+
+def _opened() -> None:
+    """A page that has no act of its own was opened all the same; what follows a cursor comes by itself."""
+    if "acted" not in g and "cursor" not in request.args:
+        acted("page.opened")
 
 
 @contextmanager
@@ -227,7 +248,7 @@ def refused(template: str, error: AppError, **context: Any) -> Response:
     """A form again, with what is wrong and what was typed."""
     errors = phrases.fields(error)
     problem = None if errors else phrases.refusal(error)
-    return page(template, status_of(error), errors=errors, problem=problem, **context)
+    return with_patience(page(template, status_of(error), errors=errors, problem=problem, **context), error)
 
 
 def _error_page(status: int, body: dict[str, Any]) -> Response:

@@ -48,7 +48,7 @@ def shelf_of(actor: Actor, room: RoomOut) -> list[dict[str, Any]]:
     """The shelf with its stock as the last event left it; before the first broadcast as the shop knows it."""
     if room.status == "live":
         return list(room.state["shelf"])
-    chips = find(ProductService).chips(room.shelf)
+    chips = find(ProductService).chips(actor.account_id, room.shelf)
     return [chips[sku].model_dump(mode="json") for sku in room.shelf if sku in chips]
 
 

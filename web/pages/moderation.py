@@ -13,6 +13,7 @@ from accounts.schemas import Decision
 from kernel.actor import Actor
 from kernel.errors import NotFound
 from kernel.http import current_actor, find, parse
+from kernel.ids import is_id
 from moderation import CaseQueue, ModerationService, StrikeBook
 from moderation.schemas import ActionIn, CaseOut, CaseQuery, UndoIn
 from notes import NoteService
@@ -47,6 +48,8 @@ def desk() -> Response:
 def _case(actor: Actor, case_id: str | None) -> dict[str, Any] | None:
     if not case_id:
         return None
+    if not is_id(case_id, "case"):
+        raise NotFound("case.not_found", "There is no such case.")
     case = find(ModerationService).case(actor, case_id)
     until = datetime.fromisoformat(case.claimed_until) if case.claimed_until else None
     mine = case.claimed_by == actor.account_id and until is not None and until > find(ModerationService).db.clock.now()

@@ -5,15 +5,13 @@ from __future__ import annotations
 from flask import Response, request
 
 from accounts import AccountService
-from feed import FeedService
 from kernel.actor import Actor
 from kernel.errors import Invalid, TooMany
 from kernel.http import current_actor, find, parse
-from kernel.ports import KeyValue
 from notes import CommentIn, NoteOut, NoteService
 from web.errors import status_of
 from web.pages import phrases, touch
-from web.pages.front import acted, attempt, back, beside_reading, blueprint, deliberate, go, key, page, typed
+from web.pages.front import acted, attempt, back, blueprint, deliberate, go, key, page, typed
 from web.pages.words import gettext
 
 routes = blueprint("note_pages")
@@ -25,18 +23,8 @@ def note(note_id: str) -> Response:
     actor = current_actor()
     shown = find(NoteService).get(actor, note_id)
     if deliberate() and "cursor" not in request.args:
-        channel, _ = touch.via()
-        acted("note.opened", channel, note_id)
-        if not shown.is_mine and _first_today(actor, note_id):
-            with beside_reading():
-                find(FeedService).opened(actor, note_id)
+        acted("note.opened", touch.via()[0], note_id)
     return _page(actor, shown)
-
-
-def _first_today(actor: Actor, note_id: str) -> bool:
-    """Opening a note is a response once a day, however often the page is loaded again."""
-    known = find(KeyValue)  # type: ignore[type-abstract]
-    return actor.person is not None and known.spend(f"opened:{actor.person}:{note_id}", 1, 86_400).allowed
 
 
 def _page(actor: Actor, note: NoteOut, status: int = 200, **context: object) -> Response:

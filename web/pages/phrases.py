@@ -34,6 +34,7 @@ def problem(code: str, detail: str | None, data: Mapping[str, Any]) -> str | Non
 def _sentences(data: Mapping[str, Any]) -> dict[str, str]:
     return {
         "account.handle_taken": gettext("That user name is taken."),
+        "account.handle_refused": gettext("The rules of the house do not allow this user name."),
         "account.suspended": gettext("This account is suspended."),
         "block.self": gettext("You cannot block yourself."),
         "case.claimed": gettext("Somebody else is working on this case."),
@@ -53,7 +54,7 @@ def _sentences(data: Mapping[str, Any]) -> dict[str, str]:
         "creator.already_applied": gettext("An application is open or approved already."),
         "creator.already_decided": gettext("This application is decided already."),
         "creator.not_approved": gettext("Attaching products needs an approved application."),
-        "creator.not_enough_followers": gettext("More than 1,000 followers are needed first."),
+        "creator.not_enough_followers": gettext("More followers are needed first."),
         "csrf.missing": gettext("This form is out of date; load the page again."),
         "cursor.malformed": gettext("This list has moved on; start at its beginning."),
         "device.required": gettext("This needs cookies, so that it can be remembered."),
@@ -62,11 +63,13 @@ def _sentences(data: Mapping[str, Any]) -> dict[str, str]:
         "media.broken": gettext("This is no picture that can be read: JPEG, PNG, WebP or GIF."),
         "media.too_large": gettext("This picture is too large: at most 8 MB."),
         "merchant.not_selling": gettext("This is not for sale any more."),
+        "merchant.own_goods": gettext("These are goods of your own."),
         "note.changed": gettext(
             "It was changed elsewhere meanwhile. What you typed is kept; save again to replace it."
         ),
         "note.empty": gettext("A note needs a title, a text or a picture."),
         "note.not_yours": gettext("This is somebody else's note."),
+        "note.gate_refused": gettext("The product gate keeps this note from being published; send it back instead."),
         "note.removed": gettext("A moderator has removed this note."),
         "order.not_cancellable": gettext("This order has ended already."),
         "order.not_payable": gettext("This order takes no payment any more."),
@@ -81,10 +84,13 @@ def _sentences(data: Mapping[str, Any]) -> dict[str, str]:
         "rate.limited": gettext("That was too often in a short time."),
         "role.required": gettext("Your account does not have this permission."),
         "room.already_live": gettext("This room is on air already."),
+        "air.full": gettext("As many rooms are on air as fit; try again later."),
+        "room.host_on_air": gettext("Another room of yours is on air; end it first."),
         "room.banned": gettext("You cannot be in this room any more."),
         "room.hidden": gettext("This room was hidden by moderation."),
         "room.not_host": gettext("Only its host may do this."),
         "room.not_live": gettext("This room is not on air."),
+        "server.busy": gettext("Too many people ask for this at once; try again in a moment."),
         "session.wrong_credentials": gettext("That name and password do not belong together."),
         "version.changed": gettext(
             "It was changed elsewhere meanwhile. What you typed is kept; save again to replace it."
@@ -115,6 +121,7 @@ def _field(name: str, code: str, message: str) -> str:
         return gettext("Digits, spaces and -; a + in front if you like.")
     sentences = {
         "account.handle_taken": gettext("That user name is taken."),
+        "account.handle_refused": gettext("The rules of the house do not allow this user name."),
         "field.missing": gettext("This is needed."),
         "text.empty": gettext("This is needed."),
         "field.string_too_short": gettext("This is too short."),

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from accounts import AccountService
+from accounts.routes import spend_edit
 from accounts.schemas import ProfileEdit
 from kernel.actor import Actor
 from kernel.errors import AppError, PreconditionFailed, Unauthenticated
@@ -39,6 +40,7 @@ def save() -> Response:
     actor.require_account()
     try:
         form: ProfileEdit = parse(ProfileEdit, values | _picture(actor))
+        spend_edit(actor)
         find(AccountService).edit(actor, form, request.form.get("version", ""))
     except Unauthenticated:
         raise

@@ -99,7 +99,9 @@ def address() -> Response:
     asked = typed("sku", "qty", "touchpoint")
     line = {"sku": asked["sku"], "qty": 1}
     try:
-        find(CheckoutService).quote(buyer, QuoteIn(lines=[line], address=parse(Address, values)))  # type: ignore[list-item]
+        find(CheckoutService).quote(
+            buyer, parse(QuoteIn, {"lines": [line], "address": {**parse(Address, values).model_dump()}})
+        )
     except (Unauthenticated, NotFound):
         raise
     except AppError as refused:
@@ -180,6 +182,7 @@ def cancel(order_id: str) -> Response:
 
 def _with_covers(groups: Sequence[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
     """Order lines with the pictures that their products have now."""
-    chips = find(ProductService).chips([line["sku"] for lines in groups for line in lines])
+    skus = [line["sku"] for lines in groups for line in lines]
+    chips = find(ProductService).chips(current_actor().account_id, skus)
     covers = {sku: chip.cover.model_dump() if chip.cover else None for sku, chip in chips.items()}
     return [[{**line, "cover": covers.get(line["sku"])} for line in lines] for lines in groups]

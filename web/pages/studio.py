@@ -8,7 +8,6 @@ from typing import Any
 from flask import Response, request
 
 from accounts import AccountService, ApplicationService
-from accounts.applications import FOLLOWERS_ABOVE
 from accounts.schemas import ApplicationIn
 from feed import FeedService
 from kernel.actor import Actor
@@ -56,15 +55,15 @@ def desk(actor: Actor, status: int = 200, **context: Any) -> Response:
 def gate_of(actor: Actor) -> dict[str, Any]:
     """How an account stands to the product gate."""
     me, application = find(AccountService).me(actor), find(ApplicationService).mine(actor)
-    strikes = find(StrikeBook).active_strikes(me.id)
+    strikes, needed = find(StrikeBook).active_strikes(me.id), find(ApplicationService).followers_needed()
     status = application.status if application and application.status != "withdrawn" else "none"
     return {
         "status": status,
         "reason": application.reason if application else None,
         "followers": me.followers,
-        "needed": FOLLOWERS_ABOVE + 1,
+        "needed": needed,
         "strikes": strikes,
-        "missing": phrases.missing(me.followers, FOLLOWERS_ABOVE + 1, strikes),
+        "missing": phrases.missing(me.followers, needed, strikes),
         "may_attach": (status == "approved" and not strikes) or "merchant" in actor.roles,
     }
 

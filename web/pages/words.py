@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,11 @@ from babel.numbers import (
     format_currency,
     format_decimal,
     format_percent,
-    get_currency_precision,
 )
 from babel.support import NullTranslations, Translations
 from jinja2 import Environment
+
+from kernel.money import major
 
 FOLDER = Path(__file__).resolve().parent.parent / "translations"
 LANGUAGES = {"en": "English", "zh_Hans": "简体中文"}
@@ -80,9 +80,9 @@ def _locale() -> Locale:
 
 
 def money(value: Mapping[str, Any]) -> str:
-    """Money as read: `{"amount": 12900, "currency": "CNY"}` -> `¥129.00`. Minor units follow the currency (ISO 4217)."""
+    """Money as read: `{"amount": 12900, "currency": "CNY"}` -> `¥129.00`."""
     currency = str(value["currency"])
-    amount = Decimal(int(value["amount"])).scaleb(-get_currency_precision(currency))
+    amount = major(int(value["amount"]), currency)
     # One market, one yuan: "CN¥" would only lengthen every price.
     return format_currency(amount, currency, locale=_locale()).replace("CN¥", "¥")
 

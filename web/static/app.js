@@ -1,5 +1,5 @@
 // Every page works without this file; it only saves waiting and reloading.
-import { api, bar, countdown, say, words } from "./words.js";
+import { again, api, bar, countdown, newKey, now, say, words } from "./words.js";
 
 const on = (type, selector, act) => document.addEventListener(type, (event) => {
   const element = event.target.closest?.(selector);
@@ -61,7 +61,7 @@ async function more(link) {
     const fresh = items ? [...items.children] : [];
     list.append(...fresh);
     if (moved) fresh[0]?.querySelector("a")?.focus();
-    if (next) { link.href = next.href; watch(link); } else link.parentElement.remove();
+    if (next) { link.href = next.href; watch(link); } else link.parentElement.replaceWith(page.querySelector(".empty") ?? "");
   } catch (error) {
     bar(navigator.onLine ? error.message : say("offline"), true);
   } finally {
@@ -121,7 +121,7 @@ document.querySelectorAll("[data-countdown]").forEach((element) => {
   element.append(" ", clock);
   countdown(element, element.dataset.countdown, (text) => { clock.textContent = text; }, () => {
     element.textContent = element.dataset.over;
-    setTimeout(() => location.reload(), 2000);
+    setTimeout(again, 2000);
   });
 });
 
@@ -146,6 +146,12 @@ document.addEventListener("keydown", (event) => {
   const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
   if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
 });
+
+// A first visit counts by this, once the browser has the cookie that makes it somebody.
+if (document.body.dataset.act) {
+  const event = { id: newKey(), at: new Date(now()).toISOString(), ...JSON.parse(document.body.dataset.act) };
+  api("POST", "/api/v1/events", { events: [event] }).catch(() => {});
+}
 
 addEventListener("offline", () => bar(words.offline));
 addEventListener("online", () => bar(words.online, true));

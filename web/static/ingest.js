@@ -1,6 +1,6 @@
 // Where the host sends the picture: copied by a click, the key shown only when asked for, and whether it comes.
 import { Room } from "./live.js";
-import { bar, say } from "./words.js";
+import { again, bar, say } from "./words.js";
 
 document.querySelectorAll("[data-copy]").forEach((button) => {
   const field = document.getElementById(button.dataset.copy);
@@ -26,6 +26,6 @@ const show = (state) => {
 const room = new Room(signal.dataset.room, Number(signal.dataset.seq));
 room.addEventListener("event", ({ detail }) => {
   if (detail.kind === "stream.changed") show(detail.data.state);
-  if (detail.kind === "room.ended") location.reload();
+  if (detail.kind === "room.ended") again();
 });
 room.addEventListener("snapshot", ({ detail }) => { if (detail.stream) show(detail.stream); });

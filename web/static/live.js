@@ -2,6 +2,7 @@
 import { io } from "./vendor/socket.io.esm.min.js";
 
 const PATIENCE = 8000;
+const FINAL = ["room.not_found", "room.banned"]; // after any other code one may come again
 
 export class Room extends EventTarget {
   constructor(id, seq, token) {
@@ -22,7 +23,11 @@ export class Room extends EventTarget {
     for (const name of ["chat.message", "chat.deleted"]) {
       this.socket.on(name, (data) => data.room === this.id && this.tell(name, data));
     }
-    this.socket.on("room.gone", (data) => data.room === this.id && this.tell("gone", data));
+    this.socket.on("room.gone", (data) => {
+      if (data.room !== this.id) return;
+      if (FINAL.includes(data.code)) this.tell("gone", data);
+      else setTimeout(() => this.join(), 2000);
+    });
     this.socket.on("degraded", (data) => this.tell("degraded", data));
     this.socket.on("order.changed", (data) => this.tell("order.changed", data));
   }
@@ -51,7 +56,11 @@ export class Room extends EventTarget {
     const answer = await this.ask("room.join", { room: this.id, after: this.seq });
     this.joining = false;
     if (!answer) { if (this.socket.connected) setTimeout(() => this.join(), 1000); return; }
-    if (!answer.ok) { this.tell("refused", answer.problem); return; }
+    if (!answer.ok) {
+      if (answer.problem.retry_after) setTimeout(() => this.join(), 1000 * answer.problem.retry_after);
+      else this.tell("refused", answer.problem);
+      return;
+    }
     if (answer.snapshot) {
       this.seq = answer.seq;
       this.tell("snapshot", answer.snapshot);

@@ -1,7 +1,7 @@
 // The live room: video, chat, the explained product and the shelf, kept true by live.js; buying is in buying.js.
 import { Buying } from "./buying.js";
 import { Room } from "./live.js";
-import { bar, money, newKey, say, short } from "./words.js";
+import { again, bar, money, newKey, say, short } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const page = $("room");
@@ -9,7 +9,8 @@ const { room: roomId, touchpoint } = page.dataset;
 const KEEP = 200;
 const announce = (text) => { $("announce").textContent = text; };
 
-// ---- video: native HLS where the browser has it, hls.js elsewhere; never before the page stands
+// ---- video: hls.js where the browser has Media Source Extensions, native HLS elsewhere (iPhones); never before the page stands
+const AGAIN = 2000;
 function loadScript(src) {
   return new Promise((done, fail) => {
     document.head.append(Object.assign(document.createElement("script"), { src, onload: done, onerror: fail }));
@@ -20,19 +21,29 @@ async function playVideo(video) {
   const { src } = video.dataset;
   video.controls = false;
   $("sound").hidden = false;
-  if (video.canPlayType("application/vnd.apple.mpegurl")) { video.src = src; } else {
+  if ("MediaSource" in window) {
     video.removeAttribute("src");
     await loadScript(new URL("./vendor/hls.light.min.js", import.meta.url).href);
     const player = new window.Hls({ enableWorker: false, liveSyncDurationCount: 2, maxBufferLength: 20, backBufferLength: 10 });
     player.on(window.Hls.Events.ERROR, (_, error) => {
       if (!error.fatal) return;
       if (error.type === window.Hls.ErrorTypes.MEDIA_ERROR) player.recoverMediaError();
-      else setTimeout(() => player.loadSource(src), 3000);
+      else setTimeout(() => player.loadSource(src), AGAIN);
     });
     player.loadSource(src);
     player.attachMedia(video);
+  } else {
+    // A native player gives up at the first playlist that is not there yet, as in a room's first seconds.
+    const load = () => { video.src = src; start(video); };
+    video.addEventListener("error", () => { if (page.dataset.status === "live") setTimeout(load, AGAIN); });
+    video.src = src;
   }
-  await video.play().catch(() => { video.controls = true; });
+  await start(video);
+}
+
+// Where the browser lets nothing play by itself, its own button does.
+async function start(video) {
+  video.controls = await video.play().then(() => false, () => true);
 }
 
 let playing = false;
@@ -183,7 +194,7 @@ function streamed(state) {
 
 const handlers = {
   "stream.changed": (data) => streamed(data.state),
-  "room.started": () => location.reload(),
+  "room.started": again,
   "room.ended": ended,
   "product.pinned": (data) => pin(data.sku_id),
   "shelf.changed": (data) => { setShelf(data.shelf); pin(goods.has(pinnedSku) ? pinnedSku : null); },
@@ -204,7 +215,7 @@ function snapshot(state) {
   pin(state.pinned);
   if (state.status === "ended") ended();
   if (state.stream) streamed(state.stream);
-  if (state.status === "live" && page.dataset.status !== "live") location.reload();
+  if (state.status === "live" && page.dataset.status !== "live") again();
 }
 
 function degraded(realtime) { $("degraded").hidden = !realtime; }

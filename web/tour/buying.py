@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
+from kernel.money import major
 from web.tour.checks import Failed, holds, same
 from web.tour.client import Client, new_key
 from web.tour.props import ADDRESS
@@ -25,9 +26,9 @@ def race(stage: Stage) -> None:
     start = viewers[0].all("room.event")[-1]["seq"]
     keys = [new_key(), new_key()]
     quotes = at_once([lambda v=viewer: quote(stage, v, stage.last) for viewer in viewers])
-    total = quotes[0]["total"]["amount"]
+    total, currency = quotes[0]["total"]["amount"], quotes[0]["total"]["currency"]
     same("both totals", quotes[1]["total"], quotes[0]["total"])
-    stage.saw(f"both are quoted {total / 100:.2f} {quotes[0]['total']['currency']} for the last unit")
+    stage.saw(f"both are quoted {major(total, currency)} {currency} for the last unit")
 
     answers = at_once([lambda n=n: _purchase(viewers[n], keys[n], quotes[n]["quote"]) for n in (0, 1)])
     results = sorted(answer["result"] for answer in answers)

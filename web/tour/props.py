@@ -12,11 +12,9 @@ POT: dict[str, Any] = {
     "title": "Unglazed seedling pot, thrown by hand",
     "description": "Red earthenware that breathes, with a hole and a saucer. Made by the potter who plays the tour.",
     "category": "Garden",
-    "skus": [
-        {"name": "18 cm, the last one", "price": {"amount": 12_900, "currency": "CNY"}},
-        {"name": "14 cm", "price": {"amount": 8_900, "currency": "CNY"}},
-    ],
 }
+SIZES = {"18 cm, the last one": 12_900, "14 cm": 8_900}
+"""The pot's SKUs and what they cost, in minor units of the site's currency."""
 
 NOTE: dict[str, Any] = {
     "title": "First time raising tomatoes: what I learned",

@@ -14,7 +14,7 @@ from demo.cast import TOUR_FAN, TOUR_MERCHANT, TOUR_VIEWERS
 from demo.people import ADMIN, CREATOR_AT_GATE, DEMO_PASSWORD, MODERATOR
 from web.tour.checks import Failed, one, same
 from web.tour.client import Client, Json, Unreachable
-from web.tour.props import DISPLAY, NOTE, NOTE_ZH, POT
+from web.tour.props import DISPLAY, NOTE, NOTE_ZH, POT, SIZES
 from web.tour.viewer import Viewer
 
 CAST = (CREATOR_AT_GATE, TOUR_FAN, *TOUR_VIEWERS, TOUR_MERCHANT, MODERATOR, ADMIN)
@@ -117,9 +117,13 @@ class Stage:
     def today(self) -> date:
         """The business day, in the zone that the server names."""
         if self.zone is None:
-            day = datetime.now(UTC).date().isoformat()
-            self.zone = ZoneInfo(self.admin.get("metrics/daily", **{"from": day, "to": day})["time_zone"])
+            self.zone = ZoneInfo(self._site()["time_zone"])
         return datetime.now(self.zone).date()
+
+    def _site(self) -> Json:
+        """What its figures say of the site: the zone of its days, the currency of its prices."""
+        day = datetime.now(UTC).date().isoformat()
+        return self.admin.get("metrics/daily", **{"from": day, "to": day})
 
     def day_of(self, instant: str) -> date:
         """The business day of a time that the server gave."""
@@ -131,12 +135,17 @@ class Stage:
     def stock(self) -> None:
         """The potter's product: one unit of the last pot, two of the spare one. Made by the first tour, filled by each."""
         card = next(iter(self._products()), None)
-        product = self.merchant.post("products", POT) if card is None else self.merchant.get(f"products/{card['id']}")
+        product = self._list_pot() if card is None else self.merchant.get(f"products/{card['id']}")
         self.product = product["id"]
         self.last, self.spare = (sku["id"] for sku in product["skus"])
         for sku, units in ((self.last, 1), (self.spare, 2)):
             level = self.move(sku, units)
             same(f"units of {sku} that are free", level["available"], units)
+
+    def _list_pot(self) -> Json:
+        currency = self._site()["currency"]
+        skus = [{"name": name, "price": {"amount": amount, "currency": currency}} for name, amount in SIZES.items()]
+        return self.merchant.post("products", {**POT, "skus": skus})
 
     def move(self, sku: str, units: int) -> Json:
         """Receive units, or remove as many when negative; the stock as it stands then."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from threading import Thread
+
 import pytest
 
 from web.tour import report
 from web.tour.buying import at_once
 from web.tour.checks import Failed, holds, one, same, until
-from web.tour.client import Form
+from web.tour.client import Client, Form, Unreachable
 from web.tour.props import CHINESE, ENGLISH, NOTE, NOTE_ZH, shared
 from web.tour.rooms import in_order
 from web.tour.story import STEPS, Seen, play
@@ -94,16 +98,39 @@ def test_what_could_not_be_put_away_is_a_failure_too() -> None:
 
 
 def test_where_no_server_is_the_tour_says_so(unused_port: int) -> None:
-    from web.tour.client import Unreachable
-
     with pytest.raises(Unreachable, match="does not answer"):
         play(f"http://127.0.0.1:{unused_port}")
 
 
+@pytest.mark.parametrize("body", ["Content-Length: 3178\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nff\r\nhalf"])
+def test_a_server_that_dies_while_it_answers_does_not_answer(dying: socket.socket, body: str) -> None:
+    port = dying.getsockname()[1]
+    speaker = Thread(
+        target=_speak, args=(dying, f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{body}".encode())
+    )
+    speaker.start()
+    try:
+        with pytest.raises(Unreachable, match="does not answer"):
+            Client(f"http://127.0.0.1:{port}").get("me/orders")
+    finally:
+        speaker.join()
+
+
+def _speak(server: socket.socket, words: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(words)
+
+
+@pytest.fixture
+def dying() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
 @pytest.fixture
 def unused_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

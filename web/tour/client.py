@@ -19,7 +19,7 @@ Json = Any
 
 
 class Unreachable(Exception):
-    """No server answers at this address."""
+    """No server answers at this address, or not to the end."""
 
 
 class Client:
@@ -93,7 +93,8 @@ class Client:
     def _send(self, method: str, address: str, **options: Any) -> requests.Response:
         try:
             return self.session.request(method, address, timeout=TIMEOUT, **options)
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            # The second is an answer that ends half way, chunked or not: the server died while it spoke.
             raise Unreachable(f"{self.url} does not answer: {_cause(error)}") from None
         except requests.Timeout:
             raise Failed(f"{self.who}: {method} {address}", f"an answer within {TIMEOUT:g} s", "none") from None

@@ -5,26 +5,24 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, request
 
-from kernel.http import current_actor
+from web.auth import PERSON
 from web.logs import fields
 
 log = logging.getLogger("offshelf.access")
 PROBES = ("/healthz", "/readyz", "/metrics")
-_ROUTE, _PERSON = "offshelf.route", "offshelf.person"
+_ROUTE = "offshelf.route"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def install(app: Flask) -> None:
-    """Let what Flask found out about a request outlive it: the outermost layer tells of it."""
-    app.after_request(_remember)
+    """Let the route outlive Flask's request: the outermost layer tells of it."""
+    app.before_request(_remember)
 
 
-def _remember(response: Response) -> Response:
-    environ = request.environ
-    environ[_ROUTE], environ[_PERSON] = request.url_rule, current_actor().kind
-    return response
+def _remember() -> None:
+    request.environ[_ROUTE] = request.url_rule
 
 
 def log_request(environ: dict[str, Any], status: int, seconds: float) -> None:
@@ -34,7 +32,7 @@ def log_request(environ: dict[str, Any], status: int, seconds: float) -> None:
     if log.isEnabledFor(level):
         method, took = method_of(environ), round(1000 * seconds, 2)
         named = fields(
-            method=method, route=route, status=status, duration_ms=took, person=environ.get(_PERSON, "nobody")
+            method=method, route=route, status=status, duration_ms=took, person=environ.get(PERSON, "nobody")
         )
         log.log(level, "%s %s %s", method, route, status, extra=named)
 

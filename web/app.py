@@ -53,7 +53,7 @@ def build_services(settings: Settings, engines: Engines) -> Services:
 
 def create_app(settings: Settings, engines: Engines, services: Services) -> Flask:
     """The WSGI application."""
-    app = Flask("web", static_folder="static", template_folder="templates")
+    app = Synchronous("web", static_folder="static", template_folder="templates")
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body, RATE_LIMITS=settings.rate_limits, SECRET_KEY=secret_key(settings)
     )
@@ -65,9 +65,9 @@ def create_app(settings: Settings, engines: Engines, services: Services) -> Flas
         http.register(KeyValue, engines.kv)  # type: ignore[type-abstract]
         for service in vars(services).values():
             http.register(type(service), service)
+    access.install(app)
     front.install(app, settings, engines.clock)
     auth.install(app)
-    access.install(app)
     errors.install(app)
     add_services(app)
     health.install(app, settings, engines)
@@ -94,6 +94,13 @@ def add_services(app: Flask) -> None:
     app.register_blueprint(policy_routes)
     for pages in PAGES:
         app.register_blueprint(pages.routes)
+
+
+class Synchronous(Flask):
+    """No view or hook is a coroutine: Flask need not ask that of each of them at each request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 class NoSession(SessionInterface):

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, after_this_request, current_app, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from accounts import AccountService
@@ -21,20 +21,27 @@ DEVICE_HEADER = "X-Device"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOBODYS = ("/static/", "/media/", "/healthz", "/readyz", "/metrics")
 _YEAR = 365 * 24 * 3600
+PERSON = "offshelf.person"
+"""Where the environ of a request says what kind of person asked; missing for what is nobody's in particular."""
 DEVICES = Rate(60, 60, by_address=True)
 
 
 def install(app: Flask) -> None:
-    """Find the actor before each request; remember a fresh device after it."""
+    """Find the actor before each request."""
     app.before_request(identify)
-    app.after_request(_remember_device)
 
 
 def identify() -> None:
-    """Set `g.actor` for this request; for what is nobody's in particular, how to find out (`kernel.http.late_actor`)."""
-    g.actor, g.ask_actor = ANONYMOUS, _actor
-    if not request.path.startswith(_NOBODYS):
-        g.actor = _actor()
+    """Find who makes this request; for what is nobody's in particular, how to find out (`kernel.http.late_actor`)."""
+    if request.path.startswith(_NOBODYS):
+        g.ask_actor = _actor
+    else:
+        act_as(_actor())
+
+
+def act_as(actor: Actor) -> None:
+    """From here on this request is `actor`'s."""
+    g.actor, request.environ[PERSON] = actor, actor.kind
 
 
 def _actor() -> Actor:
@@ -53,17 +60,25 @@ def csrf_token(session_token: str) -> str:
 
 
 def page_csrf() -> str:
-    """The CSRF token of this request's session or device; empty for somebody who has neither."""
-    token = request.cookies.get(SESSION_COOKIE) or g.get("offered_device") or request.cookies.get(DEVICE_COOKIE)
+    """The CSRF token of this request's session, or of the device that it has or is offered; empty for who has neither."""
+    token = _live_session() or g.get("offered_device") or request.cookies.get(DEVICE_COOKIE)
     return csrf_token(token) if token else ""
 
 
 def check_csrf() -> None:
-    """Refuse an unsafe request of a cookie's bearer that does not carry the page's CSRF token."""
+    """Refuse an unsafe request of a cookie's bearer that does not carry the page's CSRF token.
+
+    A page that was opened in a session which has ended since carries that one's: no other site knows it either.
+    """
     given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token") or ""
-    expected = page_csrf()
-    if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
+    ended = request.cookies.get(SESSION_COOKIE) if g.get("session_over") else None
+    expected = [token for token in (page_csrf(), ended and csrf_token(ended)) if token]
+    if not any(hmac.compare_digest(given.encode(), token.encode()) for token in expected):
         raise Forbidden("csrf.missing", "This form is out of date; load the page again.")
+
+
+def _live_session() -> str | None:
+    return None if g.get("session_over") else request.cookies.get(SESSION_COOKIE)
 
 
 def set_cookie(response: BaseResponse, name: str, value: str, **until: Any) -> None:
@@ -76,7 +91,8 @@ def offer_device() -> None:
     program that keeps none: what they are shown is remembered, and counts for nothing."""
     device_id = find(AccountService).next_device()
     g.offered_device = f"{device_id}.{_seal(device_id)}"
-    g.actor = Actor(device_id=device_id, synthetic=True)
+    act_as(Actor(device_id=device_id, synthetic=True))
+    after_this_request(_keep_device)
 
 
 def device_of(cookie: str | None) -> str | None:
@@ -101,7 +117,8 @@ def _page_actor(token: str) -> Actor:
     try:
         actor = find(AccountService).authenticate(token)
     except Unauthenticated:
-        g.session_ended = True
+        g.session_over = True
+        after_this_request(_forget_session)
         return _device_actor()
     if request.method not in _SAFE:
         check_csrf()
@@ -129,9 +146,13 @@ def _came_back(device_id: str, given: str) -> Actor:
     return Actor(device_id=device_id)
 
 
-def _remember_device(response: Response) -> Response:
-    if (offered := g.get("offered_device")) is not None:
-        set_cookie(response, DEVICE_COOKIE, offered, max_age=_YEAR)
-    if g.get("session_ended"):
+def _keep_device(response: Response) -> Response:
+    set_cookie(response, DEVICE_COOKIE, g.offered_device, max_age=_YEAR)
+    return response
+
+
+def _forget_session(response: Response) -> Response:
+    """Unless a new one has just begun."""
+    if not any(cookie.startswith(f"{SESSION_COOKIE}=") for cookie in response.headers.getlist("Set-Cookie")):
         response.delete_cookie(SESSION_COOKIE)
     return response

@@ -178,6 +178,20 @@ def test_register_log_out_log_in_and_back_to_where_one_was(village: Village) -> 
     )
 
 
+@pytest.mark.parametrize("form_opened", ["before", "after"])
+def test_who_was_logged_out_elsewhere_logs_in_again_at_once(village: Village, form_opened: str) -> None:
+    typed = {"handle": "new_one", "password": "correct horse battery"}
+    token = village.house.device().post("accounts", {**typed, "name": "New"}).json["token"]
+    visitor = Visitor(village.house)
+    visitor.become(token)
+    html = visitor.text("/login") if form_opened == "before" else ""
+    elsewhere = village.house.anonymous()
+    assert elsewhere.delete("sessions/current", headers={"Authorization": f"Bearer {token}"}).status_code == 204
+    done = visitor.send_from(html or visitor.text("/login"), "/login", False, **typed)
+    assert (done.status_code, done.location) == (303, "/")
+    assert visitor.get("/me").status_code == 200
+
+
 def test_reading_liking_saving_commenting_and_reporting_without_script(village: Village) -> None:
     visitor = Visitor(village.house)
     visitor.log_in("ann")

@@ -79,7 +79,7 @@ def _enter() -> None:
 
 def _meet() -> None:
     if _PROGRAMS.search(request.headers.get("User-Agent", "")):
-        g.actor = Actor(synthetic=True)
+        auth.act_as(Actor(synthetic=True))
     elif deliberate() and request.accept_mimetypes.accept_html:
         auth.offer_device()
 

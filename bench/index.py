@@ -6,7 +6,6 @@ Documents and vectors are made up (relevance is not measured here): words drawn 
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import sys
@@ -60,14 +59,10 @@ def main() -> int:
         "embedded_to_elasticsearch_queries": (">=", 3.0),
         "top10_overlap": (">=", 0.9),
     }
-    held = write("index", ROUNDS, figures, targets, ["tantivy", "usearch", "elasticsearch"])
-    print(json.dumps(figures, indent=2))
     if set(counts.values()) != {size}:
         print(f"documents are missing: {counts}", file=sys.stderr)
         return 1
-    missed = [name for name, (sign, bound) in targets.items() if (figures[name] >= bound) != (sign == ">=")]
-    print("targets held" if held else f"targets missed: {missed}")
-    return 0 if held else 1
+    return write("index", ROUNDS, figures, targets, ["tantivy", "usearch", "elasticsearch"])
 
 
 @contextmanager

@@ -40,12 +40,13 @@ def ratio(runs: Mapping[str, Sequence[Mapping[str, float]]], figure: str, of: st
 
 def write(
     name: str, rounds: int, figures: dict[str, float], targets: dict[str, tuple[str, float]], packages: list[str]
-) -> bool:
-    """Write a benchmark's result and the page; whether every target held."""
-    held = all(
-        figures[figure] >= bound if sign == ">=" else figures[figure] <= bound
+) -> int:
+    """Write a benchmark's result and the page, print the figures and the targets missed; the exit code: 1 when one is."""
+    missed = {
+        figure: f"{figures[figure]}, to be {sign} {bound}"
         for figure, (sign, bound) in targets.items()
-    )
+        if not (figures[figure] >= bound if sign == ">=" else figures[figure] <= bound)
+    }
     result = {
         "name": name,
         "machine": {"processor": platform.machine(), "system": platform.system(), "python": platform.python_version()},
@@ -53,12 +54,14 @@ def write(
         "rounds": rounds,
         "figures": figures,
         "targets": targets,
-        "held": held,
+        "held": not missed,
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
     render()
-    return held
+    print(json.dumps(figures, indent=2))
+    print(f"targets missed: {missed}" if missed else "targets held")
+    return int(bool(missed))
 
 
 def render() -> None:

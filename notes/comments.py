@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from accounts import AccountRef, AccountService
+from accounts import AccountRef, AccountService, out_of_sight
 from kernel.actor import Actor
 from kernel.clock import rfc3339
 from kernel.cursors import encode
@@ -22,8 +22,6 @@ from notes.keyset import id_of
 from notes.models import Comment, Note
 from notes.reading import NoteReader, absent
 from notes.schemas import CommentIn, CommentOut, CommentPage
-
-_REFILLS = 5
 
 
 @dataclass(frozen=True)
@@ -52,19 +50,15 @@ class CommentBook:
         before = id_of(cursor, "cmt")
         if not self.notes.sees(viewer, note_id):
             raise absent()
-        walled = self.accounts.walled_off(viewer)
-        kept: list[Comment] = []
-        for _ in range(_REFILLS):
-            found = self._recall(viewer, note_id, before, limit + 1)
-            gone = walled | self.accounts.hidden_authors(list({row.author_id for row in found}))
-            kept += [row for row in found if row.author_id not in gone]
-            if len(kept) > limit or len(found) <= limit:
-                break
-            before = found[-1].id
-        return self._present(kept, limit, more=len(found) > limit, after=before)
+        found = self._recall(viewer, note_id, before, limit + 1)
+        rows = found[:limit]
+        refs = self.accounts.refs([row.author_id for row in rows])
+        items = [_out(row, refs[row.author_id]) for row in rows]
+        return CommentPage(items=items, next_cursor=encode(rows[-1].id) if len(found) > limit else None)
 
     def _recall(self, viewer: Actor, note_id: str, before: str | None, count: int) -> list[Comment]:
         older = select(Comment).where(Comment.note_id == note_id, *([] if before is None else [Comment.id < before]))
+        older = older.where(~out_of_sight(Comment.author_id, viewer.account_id))
         older = older.order_by(Comment.id.desc()).limit(count)
         shown = [older.where(Comment.status == "public")]
         if viewer.account_id is not None:  # two queries that an index answers each, and no search of all that was said
@@ -72,14 +66,6 @@ class CommentBook:
         with self.db.read() as session:
             found = [row for query in shown for row in session.scalars(query)]
         return sorted(found, key=lambda row: row.id, reverse=True)[:count]
-
-    def _present(self, kept: list[Comment], limit: int, more: bool, after: str | None) -> CommentPage:
-        rows = kept[:limit]
-        refs = self.accounts.refs([row.author_id for row in rows])
-        items = [_out(row, refs[row.author_id]) for row in rows]
-        if len(kept) > limit:
-            return CommentPage(items=items, next_cursor=encode(rows[-1].id))
-        return CommentPage(items=items, next_cursor=encode(after) if more else None)
 
     def write(self, actor: Actor, note_id: str, form: CommentIn, key: str | None = None) -> Answer:
         """Comment on a note that one may see and that is published. Raises `note.not_found`."""

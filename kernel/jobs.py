@@ -36,9 +36,8 @@ __all__ = ["DIED", "LEASE", "MAX_ATTEMPTS", "POLL", "Batch", "Handler", "JobRow"
 log = logging.getLogger("offshelf.jobs")
 Handler = Callable[[dict[str, Any]], None]
 POLL = timedelta(seconds=0.5)  # how late a job may be seen that another process wrote
-DONE_KEPT = (
-    0.1  # seconds of work that may be done and still in the table when a job begins: after a kill it is done again
-)
+DONE_KEPT = 0.25
+"""Seconds of work that may be done and still in the table when a job begins: after a kill it is done again."""
 
 
 @dataclass

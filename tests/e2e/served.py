@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 150.0
@@ -68,3 +69,13 @@ def _below(pid: int) -> list[tuple[int, str]]:
         for child in map(int, path.read_text().split()):
             found += [(child, Path(f"/proc/{child}/cmdline").read_text()), *_below(child)]
     return found
+
+
+A_TOUR = {"orders": 2, "gmv": 21_800, "gmv_paid": 12_900}
+"""What one tour adds to the sums of a day, whatever the engines and however many the processes."""
+
+
+def added(tour: dict[str, Any]) -> dict[str, int]:
+    """What a tour that passed says it added, of the figures in `A_TOUR`."""
+    changes = re.findall(r"(\w+) (\d+) -> (\d+)", tour["steps"][-1]["saw"][0])
+    return {name: int(after) - int(before) for name, before, after in changes if name in A_TOUR}

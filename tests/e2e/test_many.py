@@ -18,7 +18,7 @@ import requests
 from demo.cast import TOUR_MERCHANT, TOUR_VIEWERS
 from engines import hls
 from tests.e2e.many import COOKIE, Many, community, handshake
-from tests.e2e.served import ROOT
+from tests.e2e.served import A_TOUR, ROOT, added
 from web.tour.client import Client, new_key
 from web.tour.rooms import in_order
 from web.tour.viewer import Viewer
@@ -126,12 +126,13 @@ def test_a_long_polling_socket_stays_with_the_process_that_holds_it(many: Many, 
         viewer.close()
 
 
-def test_the_tour_passes(many: Many) -> None:
+def test_the_tour_passes_with_the_figures_of_one_process(many: Many) -> None:
     command = [sys.executable, "-m", "web.cli", "tour", "--url", many.url, "--json"]
     done = subprocess.run(command, cwd=ROOT, env=many.environ, capture_output=True, text=True, timeout=200, check=False)
     document = json.loads(done.stdout)
     assert document["ok"], json.dumps(document, indent=1, ensure_ascii=False)
     assert [step["n"] for step in document["steps"]] == list(range(1, 10))
+    assert added(document) == A_TOUR
 
 
 def test_a_killed_web_process_loses_its_viewers_nothing(many: Many, room: Room) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from demo.cast import TOUR_FAN, TOUR_VIEWERS
 from demo.people import CREATOR_AT_GATE, DEMO_PASSWORD
-from tests.e2e.served import PATIENCE, ROOT, Served, environ_of, outlived, start, watched
+from tests.e2e.served import A_TOUR, PATIENCE, ROOT, Served, added, environ_of, outlived, start, watched
 from tests.models import exported_model
 from web.tour.client import Client
 
@@ -73,6 +73,7 @@ def test_the_tour_passes_twice_in_a_row_and_leaves_nothing(served: Served) -> No
         assert done.returncode == 0
         assert [step["n"] for step in document["steps"]] == list(range(1, 10))
         assert all(step["saw"] and step["seconds"] >= 0 for step in document["steps"])
+        assert added(document) == A_TOUR
         assert traces(served) == NOTHING
 
 

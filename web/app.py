@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.routing import BaseConverter
 
@@ -119,13 +120,17 @@ class IdConverter(BaseConverter):
     regex = r"[a-z]{2,12}_[0-9a-z]{26}"
 
 
-def _constant(make: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """A view whose answer never changes while the process runs; made at its first call."""
-    made: list[dict[str, Any]] = []
+def _constant(make: Callable[[], dict[str, Any]]) -> Callable[[], Response]:
+    """A view whose answer never changes while the process runs: made and written at its first call, with an `ETag`."""
 
-    def view() -> dict[str, Any]:
-        if not made:
-            made.append(make())
-        return made[0]
+    @cache
+    def written() -> bytes:
+        return current_app.json.dumps(make()).encode()
+
+    def view() -> Response:
+        response = Response(written(), mimetype="application/json")
+        response.add_etag()
+        response.make_conditional(request)
+        return response
 
     return view

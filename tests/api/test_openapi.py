@@ -34,6 +34,14 @@ def test_the_server_serves_the_documents(house: House) -> None:
     assert house.anonymous().get("asyncapi.json").json == asyncapi.document()
 
 
+def test_who_has_a_document_is_not_sent_it_again(house: House) -> None:
+    for name in ("openapi.json", "asyncapi.json"):
+        known = house.anonymous().get(name).headers["ETag"]
+        again = house.anonymous().get(name, headers={"If-None-Match": known})
+        assert (again.status_code, again.get_data()) == (304, b"")
+        assert house.anonymous().get(name, headers={"If-None-Match": '"another"'}).status_code == 200
+
+
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.name)
 def test_what_is_committed_is_what_the_code_says(path: Any) -> None:
     assert path.read_text() == RENDERED[path], REFRESH

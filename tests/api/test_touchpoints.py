@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from secrets import token_hex
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import func, select
 
 from kernel.ids import made_at, new_id
 from shop.models import Quote
+from tests.api.test_feed import publish as publish_post
 from tests.house import Client, House, problem
 from tests.market import buy, list_product, price
 from tests.studio import go_live
@@ -35,16 +37,21 @@ class Window:
     sku: str
     size: str
     hidden_away: str
+    posts: Iterator[int] = field(default_factory=count)
 
     def exposures(self, who: Client) -> dict[str, str]:
         """Item -> exposure, as this person's feed shows them. Never two commercial items in a row: where a page ends with
         one of the two, the other comes as soon as something else stands between."""
         shown = self._page(who)
         while not {self.note, self.room} <= shown.keys():
-            writer = f"writer_{token_hex(4)}"
-            publish(self.house, self.house.as_(writer), title=f"What {writer} found", text=WORTH_READING)
+            self.post()
             shown |= self._page(who)
         return shown
+
+    def post(self) -> None:
+        """Something else worth reading. No copy of what stands there: of those a page shows one, whichever is drawn."""
+        number = next(self.posts)
+        publish_post(self.house, self.house.as_(f"writer{number}"), number)
 
     def _page(self, who: Client) -> dict[str, str]:
         return {item["id"]: item["exposure_id"] for item in who.get("feed").json["items"]}
@@ -57,10 +64,11 @@ def window(any_house: House) -> Window:
     shirt = merchant.post("products", {"title": "Linen shirt", "skus": sizes}).json["skus"]
     other = list_product(merchant)["skus"][0]["id"]
     note = publish(any_house, merchant, text=WORTH_READING, products=[shirt[0]["id"]])
-    for number, title in enumerate(("A walk by the harbour", "Jasmine on the balcony", "What kelp is good for")):
-        publish(any_house, any_house.as_(f"writer{number}"), title=title, text=f"{title}. {WORTH_READING}")
     room = go_live(merchant, shelf=[shirt[0]["id"]])
-    return Window(any_house, note, room, shirt[0]["id"], shirt[1]["id"], other)
+    made = Window(any_house, note, room, shirt[0]["id"], shirt[1]["id"], other)
+    for _ in range(3):
+        made.post()
+    return made
 
 
 def quotes(house: House) -> int:

@@ -154,7 +154,8 @@ class Worker:
     def run_forever(self) -> None:
         """Run due jobs in each lane until `stop`, and what is at hand then to its end."""
         self._ended.clear()
-        threading.Thread(target=self._keep, name="leases", daemon=True).start()
+        keeper = threading.Thread(target=self._keep, name="leases", daemon=True)
+        keeper.start()
         timed, *others = self._lanes
         threads = [
             threading.Thread(target=self._run_lane, args=[lane], name=f"{lane.kind} jobs", daemon=True)
@@ -168,6 +169,7 @@ class Worker:
                 thread.join()
         finally:
             self._ended.set()
+            keeper.join()  # whoever closes the database next closes it under nobody
 
     def _run_lane(self, lane: Lane) -> None:
         """Run due jobs, then wait for a wake-up or for the next one's time (at most `POLL`: others write too)."""

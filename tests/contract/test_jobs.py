@@ -229,6 +229,8 @@ def test_the_lease_is_kept_while_a_stopping_worker_ends_its_job(
     go_on.set()
     thread.join(20)
     assert not thread.is_alive()
+    left = {one.name for one in threading.enumerate()}
+    assert "leases" not in left, "it would read from a database that is closed next"
     assert rows(any_house) == 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 
 from engines.kv import open_kv
@@ -24,7 +25,14 @@ from tests.house import House
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)  # noon in Shanghai
 POSTGRES_URL = os.environ.get("OFFSHELF_TEST_POSTGRES_URL", "")
 ELASTICSEARCH_URL = os.environ.get("OFFSHELF_TEST_ELASTICSEARCH_URL", "")
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+# Each worker its own: between the look for a free port and ffmpeg's first breath another worker's room would take the same.
+INGEST_PORTS = f"{9200 + 20 * _WORKER}-{9219 + 20 * _WORKER}"
 REQUIRED = os.environ.get("OFFSHELF_TEST_REQUIRE", "").split(",")
+
+# How long one example takes says how busy the machine is: a pause of a fifth of a second failed a test.
+hypothesis_settings.register_profile("offshelf", deadline=None)
+hypothesis_settings.load_profile("offshelf")
 
 
 def on(engine: str, name: str = "") -> Any:
@@ -63,6 +71,7 @@ def build(clock: FrozenClock, shared_kv: KeyValue, tmp_path: Path) -> Iterator[C
             "encoder": "hash",
             "rate_limits": False,
             "secret": secrets.token_hex(20),
+            "ingest_ports": INGEST_PORTS,
             **settings,
         }
         houses.append(House(Settings(**values), clock, shared_kv))  # type: ignore[arg-type]
@@ -126,7 +135,7 @@ def fresh_alias() -> Iterator[str]:
     require("elasticsearch", bool(ELASTICSEARCH_URL), "OFFSHELF_TEST_ELASTICSEARCH_URL names no Elasticsearch")
     alias = f"test-{secrets.token_hex(6)}"
     yield f"{ELASTICSEARCH_URL.rstrip('/')}/{alias}"
-    with Elasticsearch(ELASTICSEARCH_URL) as client:
+    with Elasticsearch(ELASTICSEARCH_URL, request_timeout=60) as client:
         made = list(client.indices.get(index=f"{alias}-*").body)
         if made:
             client.indices.delete(index=made)

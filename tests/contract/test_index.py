@@ -481,7 +481,7 @@ def test_an_elasticsearch_whose_disk_is_full_is_away_and_takes_it_later(elastics
     forget(index)
     fill(index)
     server, _, alias = elasticsearch_url.rpartition("/")
-    with Elasticsearch(server) as client:
+    with Elasticsearch(server, request_timeout=60) as client:
         names = list(client.indices.get(index=f"{alias}-*").body)
         for full in (True, None):
             client.indices.put_settings(index=names, settings={"index.blocks.read_only_allow_delete": full})
@@ -503,7 +503,7 @@ def test_an_index_deleted_behind_its_alias_is_noticed(elasticsearch_url: str, tm
     fill(index)
     assert index.fresh
     server, _, alias = elasticsearch_url.rpartition("/")
-    with Elasticsearch(server) as client:
+    with Elasticsearch(server, request_timeout=60) as client:
         client.indices.delete(index=list(client.indices.get(index=f"{alias}-*").body))
     assert not index.fresh  # a running server sees it, too
     index.close()

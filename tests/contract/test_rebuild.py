@@ -153,7 +153,7 @@ def test_after_a_rebuild_beside_writers_the_index_says_what_sql_says(
 def lose(house: House, index_url: str, how: str) -> None:
     """The folder, or the index on the server, is not there any more, or not whole."""
     if index_url != "embedded://":
-        with Elasticsearch(ELASTICSEARCH_URL) as server:
+        with Elasticsearch(ELASTICSEARCH_URL, request_timeout=60) as server:
             alias = index_url.rpartition("/")[2]
             (name,) = server.indices.get_alias(name=alias).body
             if how == "lost":

@@ -87,17 +87,19 @@ def test_value_with_a_ttl_expires_and_one_without_replaces_the_ttl(kv: RedisKeyV
 
 
 def test_window_allows_its_limit_then_refuses_until_it_is_over(kv: RedisKeyValue, key: str) -> None:
-    answers = [kv.spend(key, 2, 0.2) for _ in range(3)]
+    answers = [kv.spend(key, 2, 60) for _ in range(3)]
     assert [(a.allowed, a.limit, a.remaining) for a in answers] == [(True, 2, 1), (True, 2, 0), (False, 2, 0)]
-    assert all(0 <= a.reset <= 0.2 for a in answers)
-    assert eventually(lambda: kv.spend(key, 2, 0.2).allowed)
+    assert all(0 <= a.reset <= 60 for a in answers)
+    kv.spend(f"{key}:short", 1, 0.1)
+    assert eventually(lambda: kv.spend(f"{key}:short", 1, 0.1).allowed)
 
 
 def test_refusals_do_not_prolong_the_window(kv: RedisKeyValue, key: str) -> None:
-    kv.spend(key, 1, 0.1)
-    begun = time.monotonic()
-    assert eventually(lambda: kv.spend(key, 1, 0.1).allowed)
-    assert time.monotonic() - begun < 1
+    kv.spend(key, 1, 60)
+    left = [kv.spend(key, 1, 60) for _ in range(20)]
+    assert not any(answer.allowed for answer in left)
+    assert left == sorted(left, key=lambda answer: -answer.reset)
+    assert eventually(lambda: kv.spend(key, 1, 60).reset < left[0].reset)
 
 
 def test_limit_is_exact_under_threads(kv: RedisKeyValue, key: str) -> None:
@@ -169,7 +171,7 @@ def test_embedded_server_that_dies_is_unavailable_then_back_and_its_tokens_go_on
         assert before is not None
         child = kv.server.child
         os.kill(child.pid, signal.SIGKILL)
-        assert child.wait(5) == -signal.SIGKILL
+        assert child.wait(20) == -signal.SIGKILL
 
         def back() -> bool:
             try:
@@ -178,7 +180,7 @@ def test_embedded_server_that_dies_is_unavailable_then_back_and_its_tokens_go_on
                 return False
             return True
 
-        assert eventually(back, 10)
+        assert eventually(back, 20)
         after = kv.lock("order", 60)
         assert after is not None
         assert after > before
@@ -288,6 +290,7 @@ import sys, tempfile, gevent
 from pathlib import Path
 from engines.kv import open_kv
 kv = open_kv("embedded://", Path(sys.argv[1]))
+kv._client.connection_pool.timeout = 20  # a slow machine takes longer for 200 than the product lets one wait
 beats = 0
 def beat():
     global beats

@@ -6,7 +6,8 @@ import logging
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -50,6 +51,24 @@ def send(url: str, seconds: int = 60) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+@contextmanager
+def calling(url: str, look: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
+    """`send`, and what looks and calls again when nobody took the call, as OBS and phones do: who listens may only begin to."""
+    encoder = send(url)
+
+    def received() -> bool:
+        nonlocal encoder
+        if encoder.poll() is not None:
+            encoder = send(url)
+        return look()
+
+    try:
+        yield received
+    finally:
+        encoder.kill()
+        encoder.wait()
+
+
 def watched(house: House, state: str, host: Client, room: str) -> bool:
     """Look once, as the server does each second."""
     house.services.streams.watch()
@@ -86,24 +105,16 @@ def test_the_picture_that_the_host_sends_is_the_picture_that_viewers_get(
     assert watched(house, "waiting", host, room)
     assert problem(viewer.get("rooms/" + room + "/ingest"))[0] == 401
 
-    encoder = send(ingest["full_url"])
-    try:
-        assert eventually(lambda: watched(house, "receiving", host, room))
+    with calling(ingest["full_url"], lambda: watched(house, "receiving", host, room)) as received:
+        assert eventually(received, 60)
         assert brightness(first_segment(house, room)) > 230
         shown = viewer.get(f"rooms/{room}").json
         assert (shown["state"]["stream"], shown["cover"] is None) == ("receiving", False)
-    finally:
-        encoder.kill()
-        encoder.wait()
-    assert eventually(lambda: watched(house, "waiting", host, room))
+    assert eventually(lambda: watched(house, "waiting", host, room), 60)
     assert host.get(f"rooms/{room}/ingest").json == ingest
 
-    encoder = send(ingest["full_url"])
-    try:
-        assert eventually(lambda: watched(house, "receiving", host, room), 40)
-    finally:
-        encoder.kill()
-        encoder.wait()
+    with calling(ingest["full_url"], lambda: watched(house, "receiving", host, room)) as received:
+        assert eventually(received, 60)
     found = events(viewer, room)
     changed = [event["data"]["state"] for event in found if event["kind"] == "stream.changed"]
     assert changed == ["receiving", "waiting", "receiving"]

@@ -18,7 +18,7 @@ from engines.children import Child, spawn
 from tests.conftest import require
 
 _PROGRAMS = ("redis-server", "valkey-server")
-_PATIENCE = 10.0
+_PATIENCE = 60.0
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def secure_redis(folder: Path) -> Iterator[str]:
     """Its URL: `rediss://`, with the password and the file of the certificate. Skips where no server here knows TLS."""
     require("redis-tls", bool(shutil.which("openssl")), "no openssl here makes a certificate")
     certificate, key = _certificate(folder)
-    for program in filter(None, map(shutil.which, _PROGRAMS)):
+    for program in 3 * [*filter(None, map(shutil.which, _PROGRAMS))]:  # somebody may take the port in between
         password, port = secrets.token_hex(12), _free_port()
         url = f"rediss://:{password}@127.0.0.1:{port}/0?ssl_ca_certs={quote(str(certificate))}"
         server = spawn(_command(program, port, password, certificate, key), output=folder / "redis.log", cwd=folder)

@@ -248,14 +248,14 @@ def test_camera_with_the_key_is_shown_and_may_come_back_and_one_without_is_refus
     assert media.media_at("room_1") is None
     assert not media.receiving("room_1")
 
-    assert push(f"{address}?passphrase=the-key-of-room-1") == 0
+    assert eventually(lambda: push(f"{address}?passphrase=the-key-of-room-1") == 0, 60)  # as soon as somebody listens
     assert media.ready("room_1"), (folder / "ffmpeg.log").read_text()
     first = playlist(media)
     counted = frames(folder / first.segments[0])
     assert counted["0"] > 0
     assert counted["1"] > 0
 
-    assert push(f"{address}?passphrase=the-key-of-room-1") == 0
+    assert eventually(lambda: push(f"{address}?passphrase=the-key-of-room-1") == 0, 60)  # and again
     assert eventually(lambda: playlist(media).next_sequence > first.next_sequence)
     assert not playlist(media).ended
     assert "#EXT-X-DISCONTINUITY\n" in (folder / "index.m3u8").read_text()

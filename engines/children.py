@@ -171,8 +171,12 @@ class Kept:
     def _finish(self, code: int | None) -> None:
         if code:
             log.error("%s ended with %s too often and is given up", self._name, code)
-        self.running = False
-        self._ended(code != 0)
+        try:
+            self._ended(code != 0)
+        finally:
+            self.running = (
+                False  # only now: whoever starts something anew must not have it ended by what is told of the old
+            )
 
     def _goes_on(self, code: int | None) -> bool:
         if code == 0:

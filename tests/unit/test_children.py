@@ -156,21 +156,36 @@ def test_kept_child_is_started_again_and_given_up_when_it_keeps_dying(tmp_path: 
     line = ["/bin/sh", "-c", "echo started; exit 3"]
     kept = Kept("sick", lambda: spawn(line, output=tmp_path / "log", cwd=tmp_path), ended, restarts=2)
     assert over.wait(20)
+    kept._watcher.join(20)
     assert gave_up == [True]
     assert not kept.running
     assert (tmp_path / "log").read_text().splitlines() == ["started"] * 3
 
 
 def test_kept_child_that_ends_well_is_not_started_again(tmp_path: Path) -> None:
-    over, gave_up = threading.Event(), []
+    gave_up = list[bool]()
+    kept = Kept(
+        "done", lambda: spawn(["/bin/sh", "-c", "exit 0"], output=tmp_path / "log", cwd=tmp_path), gave_up.append
+    )
+    kept._watcher.join(20)
+    assert gave_up == [False]
+    assert not kept.running
+
+
+def test_kept_child_is_running_until_all_has_heard_of_its_end(tmp_path: Path) -> None:
+    """A stream that began anew in between had its playlist closed by the end of the one before."""
+    heard, seen, go_on = threading.Event(), [], threading.Event()
 
     def ended(gave: bool) -> None:
-        gave_up.append(gave)
-        over.set()
+        heard.set()
+        seen.append(go_on.wait(20))
 
-    Kept("done", lambda: spawn(["/bin/sh", "-c", "exit 0"], output=tmp_path / "log", cwd=tmp_path), ended)
-    assert over.wait(20)
-    assert gave_up == [False]
+    kept = Kept("done", lambda: spawn(["/bin/sh", "-c", "exit 0"], output=tmp_path / "log", cwd=tmp_path), ended)
+    assert heard.wait(20)
+    assert kept.running
+    go_on.set()
+    kept._watcher.join(20)
+    assert (kept.running, seen) == (False, [True])
 
 
 def test_lasting_child_that_ends_well_is_started_again(tmp_path: Path) -> None:

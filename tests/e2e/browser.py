@@ -15,6 +15,7 @@ import requests
 from kernel.config import Settings
 from tests.conftest import REQUIRED, require
 from tests.e2e.served import ROOT, environ_of, start
+from tests.e2e.town import seconds_until
 from tests.market import price
 from web.app import build_services, open_engines
 from web.migrate import upgrade
@@ -75,7 +76,8 @@ class Api(requests.Session):
 
 
 def open_shop(url: str) -> dict[str, str]:
-    """A note in the feed and a room on air that explains a product: their ids."""
+    """A note in the feed and a room on air that explains a product: their ids, as soon as jobs and stream have done their part. A page
+    asks once; and a picture that is not there yet is an error to the browser."""
     with closing(Api(url, "potter")) as potter:
         form = {"title": "Thin cup", "skus": [{"name": "white", "price": price(12900), "stock": 3}]}
         product = potter.call("POST", "products", form)
@@ -85,13 +87,23 @@ def open_shop(url: str) -> dict[str, str]:
         room = potter.call("POST", "rooms", {"title": "Throwing cups", "shelf": [sku]})["id"]
         potter.call("POST", f"rooms/{room}/start", {})
         potter.call("PUT", f"rooms/{room}/pin", {"sku": sku})
-        return {"room": room, "sku": sku, "product": product["id"], "note": note, "potter": potter.who}
+        made = {"room": room, "sku": sku, "product": product["id"], "note": note, "potter": potter.who}
+    seconds_until(lambda: requests.get(f"{url}/media/live/{room}/index.m3u8", timeout=30).ok)
+    seconds_until(lambda: {note, product["id"]} <= _ids(url, "search?q=cup"))
+    seconds_until(lambda: {note, room} <= _ids(url, "feed"))  # of nobody, so nobody has seen it
+    return made
+
+
+def _ids(url: str, path: str) -> set[str]:
+    """What a list shows to a passer-by."""
+    return {item["id"] for item in requests.get(f"{url}/api/v1/{path}", timeout=30).json()["items"]}
 
 
 def sell_in_note(url: str, made: dict[str, str]) -> None:
     """The note carries the product from now on."""
     with closing(Api(url, "potter")) as potter:
         potter.call("PUT", f"notes/{made['note']}/products", {"products": [made["sku"]]})
+    seconds_until(lambda: requests.get(f"{url}/api/v1/notes/{made['note']}", timeout=30).json()["product"] is not None)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -50,7 +51,11 @@ def start(environ: dict[str, str], log: IO[str] | None = None) -> Served:
 
 def watched(pid: int) -> dict[int, str]:
     """The processes below one: file descriptors that become readable when they end, with their names."""
-    return {os.pidfd_open(child): name for child, name in _below(pid)}
+    family = {}
+    for child, name in _below(pid):
+        with suppress(ProcessLookupError):
+            family[os.pidfd_open(child)] = name
+    return family
 
 
 def outlived(family: dict[int, str]) -> list[str]:
@@ -66,9 +71,16 @@ def outlived(family: dict[int, str]) -> list[str]:
 def _below(pid: int) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, path.read_text().split()):
-            found += [(child, Path(f"/proc/{child}/cmdline").read_text()), *_below(child)]
+        for child in map(int, _told(path).split()):
+            found += [(child, _told(Path(f"/proc/{child}/cmdline"))), *_below(child)]
     return found
+
+
+def _told(path: Path) -> str:
+    """What the kernel tells of a thread or process; nothing of one that has ended meanwhile."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return path.read_text()
+    return ""
 
 
 A_TOUR = {"orders": 2, "gmv": 21_800, "gmv_paid": 12_900}

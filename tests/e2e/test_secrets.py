@@ -35,7 +35,8 @@ class Said:
     output: Path
 
     def lines(self) -> list[dict]:  # type: ignore[type-arg]
-        return [json.loads(line) for line in self.output.read_text().splitlines() if line.startswith("{")]
+        whole = self.output.read_text().rpartition("\n")[0]  # the last line may be half written
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
     def await_line(self, part: str) -> list[dict]:  # type: ignore[type-arg]
         """The lines that hold `part`, as soon as there is one."""

@@ -173,10 +173,8 @@ class Kept:
             log.error("%s ended with %s too often and is given up", self._name, code)
         try:
             self._ended(code != 0)
-        finally:
-            self.running = (
-                False  # only now: whoever starts something anew must not have it ended by what is told of the old
-            )
+        finally:  # only now: whoever starts something anew must not have it ended by what is told of the old
+            self.running = False
 
     def _goes_on(self, code: int | None) -> bool:
         if code == 0:

@@ -145,7 +145,7 @@ class FfmpegMedia:
             if each.keeper and each.keeper.running
         }
 
-    def ready(self, stream_id: str, timeout: float = 10.0) -> bool:
+    def ready(self, stream_id: str, timeout: float = 30.0) -> bool:
         """Wait until the playlist names a segment of this broadcast; False when it is over or after `timeout` s."""
         deadline = time.monotonic() + timeout
         while self._runs(stream_id) and time.monotonic() < deadline:

@@ -290,8 +290,8 @@ leader.kill(block=False)
 gevent.sleep(0)
 sql._commits = off_loop
 monkey.get_original("os", "write")(answer, b".")
-leader.join(timeout=5)
-print(other.get(timeout=5), isinstance(leader.value, gevent.GreenletExit))
+leader.join(timeout=30)
+print(other.get(timeout=30), isinstance(leader.value, gevent.GreenletExit))
 with db.read() as session:
     print(sorted(session.scalars(sql.text("SELECT name FROM jobs"))))
 """

@@ -124,7 +124,7 @@ else:
         leader.kill(block=False)
         gevent.sleep(0.05)
 gate.release()
-ended = gevent.joinall([leader, *waiting], timeout=10)
+ended = gevent.joinall([leader, *waiting], timeout=60)
 with db.read() as session:
     print(len(ended), *session.execute(text("SELECT who FROM t ORDER BY rowid")).scalars())
 """

@@ -57,7 +57,7 @@ def key() -> str:
     return secrets.token_hex(6)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     """Ask again and again, each time over the wire, until it holds or the time is over."""
     deadline = time.monotonic() + seconds
     while not (held := condition()) and time.monotonic() < deadline:

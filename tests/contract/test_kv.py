@@ -268,7 +268,10 @@ def test_a_redis_behind_tls_lets_in_who_knows_its_certificate_and_its_password(r
 
 
 @pytest.mark.engine("redis-tls")
-def test_a_house_lives_on_a_redis_behind_tls(redis_tls_url: str, tmp_path: Path) -> None:
+def test_a_house_lives_on_a_redis_behind_tls(
+    redis_tls_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.health.PATIENCE", 30.0)
     settings = Settings(data=tmp_path, kv_url=redis_tls_url, encoder="hash", secret="s" * 40)
     upgrade(settings.sql_url)
     engines = open_engines(settings)

@@ -29,6 +29,7 @@ import kernel.jobs
 from engines.sql import AnyDatabase, open_database
 from kernel.clock import SystemClock
 from kernel.db import Write, insert_ignore
+from kernel.job_desk import listed, retry
 from kernel.jobs import JobRow, Worker
 from shop.jobs import handlers as shop_jobs
 from shop.orders import OrderService
@@ -71,9 +72,13 @@ def main(url: str, at_lines: int, at_moments: int, seed: int, together: int) -> 
         if "" in ended:  # no job was left for it to die at
             _enqueue(url, _first_steps(asked))
             asked += MORE
-    while (cause := Life(url, rng.getrandbits(32)).cause(PATIENCE)) != "":
-        causes.append(cause)
-    print(json.dumps({"causes": causes, "asked": asked}))
+    retried = [0]
+    while (cause := Life(url, rng.getrandbits(32)).cause(PATIENCE)) != "" or (again := _apart(url, _retry)):
+        if cause:
+            causes.append(cause)
+        else:
+            retried.append(again)
+    print(json.dumps({"causes": causes, "asked": asked, "retried": sum(retried)}))
 
 
 def _at_lines(causes: list[str]) -> int:
@@ -85,18 +90,31 @@ def _first_steps(n: int) -> list[Job]:
 
 
 def _enqueue(url: str, jobs: list[Job]) -> None:
-    """In a process of its own: what forks workers has no connection to share."""
+    _apart(url, lambda db: len(db.write(lambda tx: [tx.enqueue(name, args) for name, args in jobs])))
+
+
+def _retry(db: AnyDatabase) -> int:
+    """As an operator: what had the bad luck to be at hand when a worker was killed, eight times, is innocent."""
+    return retry(db, [job["id"] for job in listed(db, "parked") if job["name"] != POISON])
+
+
+def _apart(url: str, do: Callable[[AnyDatabase], int]) -> int:
+    """What `do` gives, in a process of its own: what forks workers has no connection to share."""
+    tells, told = os.pipe()
     child = os.fork()
     if child == 0:
         failed = 1
         try:
             db = open_database(url, SystemClock())
-            db.write(lambda tx: [tx.enqueue(name, args) for name, args in jobs])
+            os.write(told, str(do(db)).encode())
             db.close()
             failed = 0
         finally:
             os._exit(failed)
+    os.close(told)
     assert os.waitpid(child, 0)[1] == 0
+    with open(tells) as answer:
+        return int(answer.read())
 
 
 class Life:

@@ -68,13 +68,13 @@ class Loaded:
     counts: dict[str, Any]
     said: str
     made: list[list[tuple[Any, ...]]]
+    today: date
     services: Services
     app: Any
 
     @property
     def days(self) -> tuple[date, date]:
-        today = business_day(SystemClock().now(), ZONE)
-        return today - timedelta(days=DAYS), today - timedelta(days=1)
+        return self.today - timedelta(days=DAYS), self.today - timedelta(days=1)
 
     def actor(self, handle: str) -> Actor:
         account_id = self.services.accounts.find_by_handle(handle)
@@ -96,12 +96,13 @@ def opened(folder: Path, kv: KeyValue) -> Iterator[Loaded]:
     settings = Settings(data=folder, encoder="hash", secret="s" * 40, demo=True, rate_limits=False)
     upgrade(settings.sql_url)
     out = io.StringIO()
+    today = business_day(SystemClock().now(), ZONE)
     counts = load(settings, Progress(SHARES, out), scale=SCALE)
     made = community(folder)
     engines = open_engines(settings, kv=kv)
     services = build_services(settings, engines)
     try:
-        yield Loaded(counts, out.getvalue(), made, services, create_app(settings, engines, services))
+        yield Loaded(counts, out.getvalue(), made, today, services, create_app(settings, engines, services))
     finally:
         engines.close(keep_kv=True)
 
@@ -187,21 +188,24 @@ def test_counters_equal_what_they_count(demo: Loaded) -> None:
     assert demo.rows("SELECT count(*) FROM note_likes")[0][0] > 50
 
 
-def test_a_stranger_gets_a_full_feed_with_all_three_kinds_of_card(
-    demo: Loaded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stranger = demo.stranger()
-    # A draw with a known seed: one in twenty gives a room its guaranteed place later than on the second page.
-    monkeypatch.setattr(demo.services.feed, "_random", lambda: Random(1))
-    page = demo.services.feed.page(stranger, None, 20)
-    assert len(page.items) == 20
-    more = demo.services.feed.page(stranger, page.next_cursor, 20)
-    items = [*page.items, *more.items]
-    kinds = Counter("room" if i["kind"] == "room" else "product" if i["commercial"] else "note" for i in items)
-    assert kinds["note"] > 10
-    assert kinds["product"] >= 1
-    assert kinds["room"] == 1
-    assert all(item["cover"] for item in items)
+def test_strangers_get_full_feeds_with_all_three_kinds_of_card(demo: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a seed draws changes with the hours, for what is fresh gets older, and the room has no right to one of the few
+    commercial places: one in eight strangers is not shown it on the first two pages. Of twelve, all would be unlucky."""
+    rooms = 0
+    for seed in range(12):
+        monkeypatch.setattr(demo.services.feed, "_random", lambda seed=seed: Random(seed))
+        stranger = demo.stranger()
+        page = demo.services.feed.page(stranger, None, 20)
+        assert len(page.items) == 20
+        more = demo.services.feed.page(stranger, page.next_cursor, 20)
+        items = [*page.items, *more.items]
+        kinds = Counter("room" if i["kind"] == "room" else "product" if i["commercial"] else "note" for i in items)
+        assert kinds["note"] > 10
+        assert kinds["product"] >= 1
+        assert kinds["room"] <= 1
+        assert all(item["cover"] for item in items)
+        rooms += kinds["room"]
+    assert rooms
 
 
 def test_covers_and_avatars_are_served(demo: Loaded) -> None:

@@ -15,7 +15,7 @@ from tests.e2e.postgres_server import programs
 from tests.e2e.small_disk import CannotMount
 from tests.models import exported_model
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 Stage = Callable[[str], Outcome]
 
 

@@ -186,8 +186,8 @@ def test_the_jobs_of_a_killed_worker_are_done_by_the_other(many: Many) -> None:
 
         while not left(victim.name):  # stopped in the middle, or once more
             victim.process.send_signal(signal.SIGCONT)
-            asked(500)  # more than the other takes before this one looks
-            eventually(lambda: bool(left(victim.name)))
+            asked(500)  # mostly more than the other takes before this one looks
+            eventually(lambda: bool(left(victim.name)) or not left())
             victim.process.send_signal(signal.SIGSTOP)
             eventually(quiet)  # what it had asked the database for is done
         victim.kill()

@@ -633,7 +633,7 @@ def test_keep_alive_requests_do_not_wait_for_nagle(live: Live) -> None:
             begun = time.perf_counter()
             session.get(f"{live.url}/healthz", timeout=PATIENCE)
             times.append(time.perf_counter() - begun)
-    assert sorted(times)[10] < 0.03
+    assert sorted(times)[4] < 0.03  # with it each takes 44 ms, the quickest too; a busy machine holds up some
 
 
 def test_what_was_acknowledged_survives_kill_9_and_the_log_goes_on(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -15,6 +15,7 @@ from web.tour.client import Client, Form, Unreachable
 from web.tour.props import CHINESE, ENGLISH, NOTE, NOTE_ZH, shared
 from web.tour.rooms import in_order
 from web.tour.story import STEPS, Seen, play
+from web.tour.viewer import GOODBYE, _Reader
 
 PAGE = """<header><form method="post" action="/sessions/end"><input type="hidden" name="csrf_token" value="head"></form></header>
 <form method="post" action="/pay/pay_1"><input type="hidden" name="csrf_token" value="a&amp;b"><input name="note">
@@ -95,6 +96,24 @@ def test_what_could_not_be_put_away_is_a_failure_too() -> None:
     assert report.passed(steps, [])
     assert not report.passed(steps, ["the room goes on"])
     assert "could not be put away: the room goes on" in report.closing(steps, ["the room goes on"])
+
+
+def test_a_message_is_heard_before_the_next_is_read_and_a_goodbye_beside_it() -> None:
+    heard: list[str] = []
+    end, reader = Event(), _Reader()
+
+    @reader.on("message")  # type: ignore[untyped-decorator]
+    def hear(message: str) -> None:
+        end.wait(20 if message == GOODBYE else 0.05)
+        heard.append(message)
+
+    leaving = reader._trigger_event("message", GOODBYE, run_async=True)
+    for message in ("21", "22"):
+        reader._trigger_event("message", message, run_async=True)
+        assert heard[-1:] == [message]
+    end.set()
+    leaving.join()
+    assert heard == ["21", "22", GOODBYE]
 
 
 def test_where_no_server_is_the_tour_says_so(unused_port: int) -> None:

@@ -257,16 +257,12 @@ def open_encoder(
 ) -> Encoder:
     """`hash`, or the export of a sentence-transformers model by name or path.
 
-    Raises Unavailable (`encoder.not_exported`) with the command that makes the export.
+    Raises Unavailable (`encoder.not_exported`) with the command that makes it.
     """
     if spec == HashEncoder.name:
         return HashEncoder()
     folder = folder_of(spec, models_folder)
     if not exported(folder):
-        command = f"python -m engines.encoder_export {folder} --model {spec}"
-        raise Unavailable(
-            "encoder.not_exported",
-            f"The encoder {spec} (OFFSHELF_ENCODER) has not been exported. Run: {command}",
-            command=command,
-        )
+        where = f"There is no export of the encoder {spec} (OFFSHELF_ENCODER) in {models_folder}"
+        raise Unavailable("encoder.not_exported", f"{where}. Run: offshelf encoder")
     return OnnxEncoder(folder, threads, tokens, patience=patience)

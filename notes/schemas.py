@@ -124,6 +124,7 @@ class ProductChip(BaseModel):
 
     product_id: str
     sku_id: str
+    sku_name: str = ""
     title: str
     price: Price
     available: bool

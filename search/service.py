@@ -77,7 +77,7 @@ class SearchService:
         return SearchPage(items=items, next_cursor=more, facets=facets, degraded=degraded)
 
     def suggest(self, viewer: Actor, query: SuggestQuery) -> Suggestions:
-        """Topics that begin like the query, then titles of what its words find."""
+        """Topics with the query in them, then titles, of what its words find: whole words, or stems."""
         ranked = hybrid(self.index, None, query.q, 30, {"kind": list(KINDS)}, weight=0.0)
         cards = self._cards(viewer, [entry.id for entry in ranked])
         typed = query.q.casefold()

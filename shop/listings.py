@@ -128,6 +128,7 @@ def chip(row: Row[Any]) -> ProductChip:
     return ProductChip(
         product_id=row.product_id,
         sku_id=row.id,
+        sku_name=row.name,
         title=row.title,
         price=MoneyOut(amount=row.price, currency=row.currency),
         available=row.available > 0,

@@ -127,6 +127,7 @@ class ProductChip(Schema):
 
     product_id: str
     sku_id: str
+    sku_name: str
     title: str
     price: MoneyOut
     available: bool

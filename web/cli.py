@@ -16,6 +16,7 @@ from web.verbs import JSON, answer, patched, settings_of
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="offshelf", message="offshelf %(version)s")
 def offshelf() -> None:
     """Offshelf: shoppable notes, live rooms, orders."""
 

@@ -55,7 +55,7 @@ def open_engines(
     settings: Settings, clock: Clock | None = None, kv: KeyValue | None = None, batch: bool = False
 ) -> Engines:
     """Open what stands behind the ports; in a `batch` nobody waits, and the encoder is given time. Raises `SettingError` for a setting that cannot be used."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(0o700, parents=True, exist_ok=True)
     clock = clock or SystemClock()
     encoder = open_encoder(settings.encoder, settings.data / "models", patience=BATCH_PATIENCE if batch else PATIENCE)
     return Engines(

@@ -38,7 +38,7 @@ def data_folder(settings: Settings, alone: bool = False, restoring: bool = False
         cure = "run `offshelf restore FILE --replace` again, or set OFFSHELF_DATA to another folder"
         raise SettingError(f"The data folder {settings.data} was left by a restore that was interrupted; {cure}.")
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(0o700, parents=True, exist_ok=True)  # addresses and hashes of passwords are in it
         opened_lock = (settings.data / "lock").open("a+")
     except OSError as error:
         raise unusable(settings.data, error) from None

@@ -119,6 +119,7 @@ def _restored(found: dict[str, Any]) -> str:
         lines.append("Its schema is older than this version's: run `offshelf migrate`.")
     if not found["secret"]:
         lines.append("The backup holds no secret: set OFFSHELF_SECRET to the one it was made with.")
+    lines.append("The encoder is in no backup: run `offshelf encoder` where it has not been exported.")
     return "\n".join(lines)
 
 

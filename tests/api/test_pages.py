@@ -242,6 +242,31 @@ def test_from_a_note_through_checkout_to_a_paid_order_without_script(village: Vi
     assert "is sent back" in visitor.send(order, f"{order}/cancel").get_data(as_text=True)
 
 
+def test_who_cancels_before_paying_is_not_told_of_money_that_comes_back(village: Village) -> None:
+    visitor = Visitor(village.house)
+    visitor.log_in("ann")
+    visitor.send(f"/checkout?sku={village.sku}", "/checkout/address", **ADDRESS)
+    order = visitor.send(f"/checkout?sku={village.sku}", "/checkout", follow=False).location.partition("?")[0]
+    html = visitor.send(order, f"{order}/cancel").get_data(as_text=True)
+    assert "Cancelled. You paid nothing." in html
+    assert "sent back" not in html
+
+
+def test_what_a_note_sells_names_the_size_that_one_tap_buys(village: Village) -> None:
+    sizes = village.house.services.products.chips(None, [village.sku])[village.sku]
+    assert sizes.sku_name
+    assert f"{sizes.title} · {sizes.sku_name}</a>" in Visitor(village.house).text(f"/notes/{village.note}")
+
+
+def test_an_empty_note_is_refused_in_the_language_of_the_page(village: Village) -> None:
+    writer = Visitor(village.house, "zh")
+    writer.log_in("wen")
+    note = writer.send("/studio", "/studio/notes", follow=False).location
+    html = writer.send(note, note, action="submit").get_data(as_text=True)
+    assert "请写标题或正文，或添加一张图片。" in html
+    assert "write a title" not in html
+
+
 def test_who_comes_too_late_waits_in_the_queue_or_hears_sold_out(village: Village) -> None:
     first, second = Visitor(village.house), Visitor(village.house)
     for name, one in (("ann", first), ("ben", second)):

@@ -389,6 +389,12 @@ def test_a_restore_that_cannot_move_a_file_takes_back_what_it_moved(
         pass
 
 
+def test_a_new_data_folder_is_for_its_owner_alone(tmp_path: Path, own: Settings) -> None:
+    settings = own.model_copy(update={"data": tmp_path / "new"})
+    with data_folder(settings) as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_folder_that_somebody_else_made_meanwhile_is_theirs(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

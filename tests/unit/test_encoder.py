@@ -89,7 +89,8 @@ def test_model_never_exported_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as caught:
         open_encoder("some/model", tmp_path)
     assert caught.value.code == "encoder.not_exported"
-    assert f"python -m engines.encoder_export {tmp_path}/some--model --model some/model" in caught.value.detail
+    assert "some/model (OFFSHELF_ENCODER)" in caught.value.detail
+    assert "Run: offshelf encoder" in caught.value.detail
 
 
 def test_folders_of_models_stay_in_their_folder(tmp_path: Path) -> None:

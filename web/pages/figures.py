@@ -38,7 +38,7 @@ def figures() -> Response:
         zone=daily.time_zone,
         include_synthetic=daily.population == "all",
         by=_by(),
-        tiles=_tiles(daily) if begun else [],
+        tiles=_tiles(daily, today) if begun else [],
         charts=[_chart(*one, totals, today, daily.currency) for one in _titles(daily.currency)],
         columns=_columns(daily),
         rows=_rows(daily, today) if begun else [],
@@ -132,9 +132,11 @@ def _brief(value: float) -> str:
     return short(round(value))
 
 
-def _tiles(daily: Daily) -> list[dict[str, Any]]:
+def _tiles(daily: Daily, today: date) -> list[dict[str, Any]]:
     period, count = daily.period, len({one.day for one in daily.days})
     days = ngettext("mean of %(num)d day", "mean of %(num)d days", count) % {"num": count}
+    if today in {one.day for one in daily.days}:
+        days = gettext("%(days)s, today so far included") % {"days": days}
     cash: Callable[[float], str] = lambda amount: money({"amount": round(amount), "currency": daily.currency})  # noqa: E731
     return [
         {"name": "DAU", "value": number(round(period["dau"], 1)), "unit": days},

@@ -123,6 +123,7 @@ def _field(name: str, code: str, message: str) -> str:
         "account.handle_taken": gettext("That user name is taken."),
         "account.handle_refused": gettext("The rules of the house do not allow this user name."),
         "field.missing": gettext("This is needed."),
+        "note.empty": gettext("Write a title or a text, or add a picture."),
         "text.empty": gettext("This is needed."),
         "field.string_too_short": gettext("This is too short."),
         "field.string_too_long": gettext("This is too long."),

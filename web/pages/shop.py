@@ -176,7 +176,8 @@ def pay(order_id: str) -> Response:
 def cancel(order_id: str) -> Response:
     """Cancel; what was paid goes back."""
     actor, orders = current_actor(), find(OrderService)
-    done = gettext("Cancelled. What you paid is sent back.")
+    paid = orders.get(actor, order_id).status != "placed"
+    done = gettext("Cancelled. What you paid is sent back.") if paid else gettext("Cancelled. You paid nothing.")
     return attempt(lambda: orders.cancel(actor, order_id, key()), f"/orders/{order_id}", done)
 
 

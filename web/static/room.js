@@ -104,7 +104,7 @@ function draw(product) {
   const card = $("goods-shape").content.firstElementChild.cloneNode(true);
   card.dataset.sku = product.sku_id;
   const title = card.querySelector("h3 a");
-  title.textContent = product.title;
+  title.textContent = [product.title, product.sku_name].filter(Boolean).join(" · ");
   title.href = `/products/${product.product_id}?sku=${product.sku_id}&touchpoint=${encodeURIComponent(touchpoint)}`;
   if (product.cover) {
     const { url, width, height } = product.cover;

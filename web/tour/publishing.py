@@ -20,6 +20,8 @@ def pass_the_gate(stage: Stage) -> None:
     """A creator with exactly 1,000 followers is refused product cards; one more, application, approval, publication."""
     creator, skus = stage.creator, [stage.spare]
     followers = creator.get(f"accounts/{stage.creator_id}")["followers"]
+    if followers != GATE:
+        stage.saw("somebody followed or unfollowed them by hand; `make demo RESET=1` begins anew")
     same("followers of the creator", followers, GATE)
     status, code, _ = creator.refused("POST", "notes", {**NOTE, "products": skus})
     same("a product card without approval", (status, code), (403, "creator.not_approved"))

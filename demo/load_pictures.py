@@ -34,10 +34,12 @@ class Pictures:
         return self._kept[key].result()
 
     def close(self) -> None:
-        """Stop drawing what nobody will ask for."""
-        self._artists.shutdown(wait=False, cancel_futures=True)
-        self._keeper.shutdown(cancel_futures=True)
-        self._artists.shutdown()
+        """Stop drawing what nobody will ask for, and wait until it has stopped: nothing of it is left when the process ends."""
+        self._keeper.shutdown(wait=False, cancel_futures=True)
+        self._artists.shutdown(
+            cancel_futures=True
+        )  # at once with waiting: who did not wait at first has nobody to wait for
+        self._keeper.shutdown()
 
     def _draw(self, size: tuple[int, int], render: Callable[..., bytes], what: object) -> Future[Kept]:
         return self._keeper.submit(self._keep, self._artists.submit(render, what), size)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections import Counter
 from datetime import date, timedelta
+from threading import Event
 
 import pytest
 from PIL import Image
@@ -15,6 +17,7 @@ from demo.cast import TOUR_ACCOUNTS
 from demo.catalogue import MADE
 from demo.content import Plan
 from demo.covers import CoverSpec, cover_svg, render_avatar, render_cover
+from demo.load_pictures import Pictures
 from demo.palette import dye, hls
 from demo.people import APPROVED_CREATORS, AVATARS, CREATOR_AT_GATE, GATE, MERCHANTS, VIEWERS
 from demo.plan import make_plan
@@ -23,6 +26,7 @@ from demo.scenes import LAYOUTS
 from demo.themes import THEMES
 from kernel.text import check_line, check_prose
 from moderation import judge
+from tests.house import House
 
 TODAY = date(2026, 3, 2)
 
@@ -260,3 +264,13 @@ def test_dyeing_moves_the_main_colour_and_leaves_the_others() -> None:
 
 def test_plan_can_be_counted_as_json(plan: Plan) -> None:
     assert json.loads(json.dumps(plan.counts()))["rooms"] == 1
+
+
+def test_who_stops_drawing_leaves_no_thread_to_race_with_the_end_of_the_process(house: House, plan: Plan) -> None:
+    """An interrupted load printed a trace where the thread closed the pipe that the interpreter's own ending writes to."""
+    begun = Event()
+    before = {*threading.enumerate()}
+    pictures = Pictures(house.services.media, plan, begun.set)
+    assert begun.wait(120)
+    pictures.close()
+    assert [thread for thread in threading.enumerate() if thread not in before] == []

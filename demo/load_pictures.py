@@ -36,9 +36,8 @@ class Pictures:
     def close(self) -> None:
         """Stop drawing what nobody will ask for, and wait until it has stopped: nothing of it is left when the process ends."""
         self._keeper.shutdown(wait=False, cancel_futures=True)
-        self._artists.shutdown(
-            cancel_futures=True
-        )  # at once with waiting: who did not wait at first has nobody to wait for
+        # Waiting at the first call: a pool that was shut down without it forgets whom to wait for.
+        self._artists.shutdown(cancel_futures=True)
         self._keeper.shutdown()
 
     def _draw(self, size: tuple[int, int], render: Callable[..., bytes], what: object) -> Future[Kept]:

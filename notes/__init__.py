@@ -28,6 +28,7 @@ from notes.facts import (
 from notes.gate import Listings, ProductGate
 from notes.marks import Mark
 from notes.media import Kept, MediaService
+from notes.pictures import PICTURE_TYPES
 from notes.reading import NoteRows
 from notes.schemas import (
     CardPage,
@@ -53,6 +54,7 @@ from notes.visibility import Placement
 
 __all__ = [
     "DROP_FILES",
+    "PICTURE_TYPES",
     "CardPage",
     "CommentContent",
     "CommentDeleted",

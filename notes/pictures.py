@@ -11,6 +11,8 @@ from PIL import Image, ImageCms, ImageOps
 from kernel.errors import AppError, FieldError, Invalid, TooLarge
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+PICTURE_TYPES = tuple(f"image/{name.lower()}" for name in FORMATS)
+"""Their media types: what an upload may be."""
 MAX_PIXELS = 40_000_000  # a 40-megapixel photograph; decoded, about 120 MB
 MAX_SIDE = 20_000  # a decoded row costs its own bytes beside its pixels: 1 x 40,000,000 would take a gigabyte
 LARGE = (1600, 3200)

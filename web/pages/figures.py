@@ -133,9 +133,9 @@ def _brief(value: float) -> str:
 
 
 def _tiles(daily: Daily, today: date) -> list[dict[str, Any]]:
-    period, count = daily.period, len({one.day for one in daily.days})
-    days = ngettext("mean of %(num)d day", "mean of %(num)d days", count) % {"num": count}
-    if today in {one.day for one in daily.days}:
+    period, counted = daily.period, {one.day for one in daily.days}
+    days = ngettext("mean of %(num)d day", "mean of %(num)d days", len(counted)) % {"num": len(counted)}
+    if today in counted:
         days = gettext("%(days)s, today so far included") % {"days": days}
     cash: Callable[[float], str] = lambda amount: money({"amount": round(amount), "currency": daily.currency})  # noqa: E731
     return [

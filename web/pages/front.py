@@ -22,6 +22,7 @@ from kernel.http import Rate, caller_address, current_actor, find, spend
 from kernel.idempotency import new_key
 from kernel.ports import Clock
 from metrics import MetricsService
+from notes import PICTURE_TYPES
 from web import auth
 from web.errors import TITLES, status_of, with_patience
 from web.pages import assets, phrases, words
@@ -42,7 +43,7 @@ _PROGRAMS = re.compile(
 def install(app: Flask, settings: Settings, clock: Clock) -> None:
     """Prepare each request for a page. Before `auth.install`, so that its refusals are pages too."""
     words.install(app.jinja_env, clock.now, settings.zone.key)
-    app.jinja_env.globals.update(label_of=phrases.disclosure, fresh_key=new_key)
+    app.jinja_env.globals.update(label_of=phrases.disclosure, fresh_key=new_key, picture_types=",".join(PICTURE_TYPES))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = False
     app.config["DEMO"] = settings.demo
     assets.install(app)
